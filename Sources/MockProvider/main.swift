@@ -1,0 +1,2 @@
+import NIOPosix
+print("mock")

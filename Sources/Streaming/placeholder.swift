@@ -1,0 +1,2 @@
+import CFCGI
+let x = FCGI_VERSION_1
