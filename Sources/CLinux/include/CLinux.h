@@ -2,6 +2,7 @@
 #ifndef SHEEP_CLINUX_H
 #define SHEEP_CLINUX_H
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -10,5 +11,11 @@
 
 // accept4 and SOCK_* flags need _GNU_SOURCE, which must not be defined in a header that Swift imports.
 int sheep_accept(int listener);
+
+// Cores that this process may use, at least 1: sched_getaffinity is hidden without _GNU_SOURCE.
+int sheep_cores(void);
+
+// pthread_setname_np, hidden likewise. At most 15 bytes.
+int sheep_name_thread(pthread_t thread, const char *name);
 
 #endif

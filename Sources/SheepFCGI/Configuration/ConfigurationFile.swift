@@ -1,0 +1,168 @@
+import Streaming
+import Yams
+
+/// The configuration file: YAML, read whole, with all that is wrong in it told at once.
+///
+/// Only what keeps the file from being read at all (its syntax, a key that is there twice) is told alone.
+struct ConfigurationFile {
+  private let environment: [String: String]
+  private let problems: ProblemList
+  private var settings = Settings()
+
+  private static let limitBytes = 4 << 20
+
+  /// - Parameter environment: where the file's `$NAME` references look.
+  static func read(_ path: String, environment: [String: String]) throws(ConfigurationError) -> Settings {
+    var file = ConfigurationFile(environment: environment, problems: ProblemList(file: path))
+    let root = try file.compose(path)
+    NodeReader.read(root, problems: file.problems) { file.readAll($0) }
+    try file.problems.throwIfAny()
+    return file.settings
+  }
+
+  private init(environment: [String: String], problems: ProblemList) {
+    self.environment = environment
+    self.problems = problems
+  }
+
+  private func compose(_ path: String) throws(ConfigurationError) -> Node {
+    do {
+      // No rules: a scalar is read as the type that its key needs. The encoding is named, as Yams would ask (and
+      // report on standard output) an environment variable of its own.
+      let text = try FileContents.read(path, limitBytes: Self.limitBytes)
+      if let root = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot() { return root }
+      problems.add(nil, "the file is empty; list at least one provider")
+    } catch let error as YamlError {
+      let (line, text) = Self.explain(error)
+      problems.add(line, text)
+    } catch let error as SystemError {
+      problems.add(nil, "cannot be read: \(error.why)")
+    } catch {
+      problems.add(nil, "cannot be read as YAML")
+    }
+    try problems.throwIfAny()
+    return [:]
+  }
+
+  /// Yams's own descriptions quote the file, which may hold what it should not.
+  private static func explain(_ error: YamlError) -> (line: Int?, text: String) {
+    let remedy = "put the YAML right (indent with spaces, quote what holds ': ' or ' #')"
+    switch error {
+    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+      .composer(let context, let problem, let mark, _):
+      // Unlike the other descriptions these texts are fixed ones.
+      let whole = [context?.text, problem].compactMap { $0 }.joined(separator: " ")
+      return (mark.line, "is no valid YAML: \(whole); \(remedy)")
+    case .duplicatedKeysInMapping(let keys, let context):
+      let names = keys.map { "'\($0)'" }.joined(separator: ", ")
+      return (context.mark.line, "the key \(names) is there more than once in one mapping; keep one")
+    case .reader(let problem, let offset, _, let yaml):
+      let line = offset.map { 1 + yaml.prefix($0).count(where: \.isNewline) }
+      return (line, "is no valid YAML: \(problem); save it as plain UTF-8 text")
+    default:
+      return (nil, "is no valid YAML; \(remedy)")
+    }
+  }
+}
+
+// MARK: - Sections
+
+extension ConfigurationFile {
+  private mutating func readAll(_ reader: NodeReader) {
+    readListening(reader)
+    var workers = 0
+    reader.integer("workers", 1...1024, &workers)
+    if workers > 0 { settings.workers = workers }
+    let providers = ProviderSection(environment: environment, reader: reader)
+    settings.providers = providers.read()
+    readDefaultModel(reader)
+    reader.section("timeouts") { readTimeouts($0) }
+    reader.section("retry") { readRetry($0) }
+    reader.section("limits") { readLimits($0) }
+    reader.section("cors") { readCORS($0) }
+  }
+
+  private mutating func readListening(_ reader: NodeReader) {
+    for item in reader.entry("listen").map(reader.items) ?? [] {
+      guard let text = reader.text(item) else { continue }
+      do {
+        settings.listen.append(try ListenAddress(text))
+      } catch {
+        reader.problem(item, "'\(text)': \(error)")
+      }
+    }
+    if let entry = reader.entry("listen_mode"), let text = reader.text(entry) {
+      if let mode = Settings.ListenOptions.mode(octal: text) {
+        settings.listenOptions.mode = mode
+      } else {
+        reader.problem(entry, Settings.ListenOptions.modeRemedy)
+      }
+    }
+    if let owner = reader.text("listen_owner") { settings.listenOptions.owner = owner }
+    if let group = reader.text("listen_group") { settings.listenOptions.group = group }
+    reader.integer("backlog", 1...65_535, &settings.listenOptions.backlog)
+  }
+
+  private mutating func readDefaultModel(_ reader: NodeReader) {
+    guard let entry = reader.entry("default_model") else {
+      settings.defaultModel = settings.firstModel
+      return
+    }
+    // Without any provider that is the problem to solve first.
+    guard let name = reader.text(entry), !settings.providers.isEmpty else { return }
+    if let found = settings.resolve(name) {
+      settings.defaultModel = "\(found.provider.name)/\(found.model.name)"
+    } else {
+      let remedy = "write one that stands under a provider's models, as PROVIDER/MODEL"
+      reader.problem(entry, "'\(name)' is listed by no provider; \(remedy)")
+    }
+  }
+
+  private mutating func readTimeouts(_ reader: NodeReader) {
+    reader.duration("connect", &settings.timeouts.connect)
+    reader.duration("first_token", &settings.timeouts.firstToken)
+    reader.duration("idle", &settings.timeouts.idle)
+    reader.duration("total", &settings.timeouts.total)
+    reader.duration("client_stall", &settings.timeouts.clientStall)
+    reader.duration("drain", zero: true, &settings.timeouts.drain)
+    reader.duration("half_request", &settings.timeouts.halfRequest)
+    reader.duration("idle_connection", &settings.timeouts.idleConnection)
+    reader.duration("ping", &settings.timeouts.ping)
+    reader.duration("hold", zero: true, &settings.timeouts.hold)
+  }
+
+  private mutating func readRetry(_ reader: NodeReader) {
+    reader.integer("attempts", 1...100, &settings.retry.attempts)
+    reader.duration("backoff", zero: true, &settings.retry.backoff)
+    reader.duration("max_wait", zero: true, &settings.retry.maxWait)
+  }
+
+  private mutating func readLimits(_ reader: NodeReader) {
+    let bytes = 1...(1 << 40)
+    reader.integer("params_bytes", bytes, &settings.limits.paramsBytes)
+    reader.integer("body_bytes", bytes, &settings.limits.bodyBytes)
+    reader.integer("v1_body_bytes", bytes, &settings.limits.v1BodyBytes)
+    reader.integer("line_bytes", bytes, &settings.limits.lineBytes)
+    reader.integer("buffer_bytes", bytes, &settings.limits.bufferBytes)
+    reader.integer("buffer_tokens", 1...1_000_000_000, &settings.limits.bufferTokens)
+    reader.integer("streams", 0...1_000_000_000, &settings.limits.streams)
+    reader.integer("max_tokens", 0...1_000_000_000, &settings.limits.maxTokens)
+  }
+
+  private mutating func readCORS(_ reader: NodeReader) {
+    reader.flag("allow_credentials", &settings.cors.allowCredentials)
+    for item in reader.entry("allow_origins").map(reader.items) ?? [] {
+      guard let text = reader.text(item) else { continue }
+      if text == "*" {
+        if settings.cors.allowCredentials {
+          reader.problem(item, "allows every origin ('*') together with allow_credentials; list the origins instead")
+        }
+        settings.cors.allowOrigins.append(text)
+      } else if let origin = Settings.CORS.origin(text) {
+        settings.cors.allowOrigins.append(origin)
+      } else {
+        reader.problem(item, "'\(text)' is no origin; write scheme, host and port alone, like https://example.com")
+      }
+    }
+  }
+}

@@ -1,0 +1,128 @@
+import Streaming
+
+/// Everything that can be set, in one place: meaning, unit, default, and what zero does.
+///
+/// A value is made once (`load`, from a `ConfigurationFile` or the `Environment`), checked as a whole, and never changed; a reload makes
+/// another. Running streams keep the settings that they started with.
+struct Settings: Sendable {
+  /// Where to listen when neither `--listen` nor a launcher says so. Empty: nowhere.
+  var listen: [ListenAddress] = []
+  /// How Unix sockets are created.
+  var listenOptions = ListenOptions()
+  /// Threads, each with its own loop. Nil: the cores; 1 where descriptor 0 is the listener.
+  var workers: Int? = nil
+  /// `provider/model`, for requests that name none. Empty: those are refused.
+  var defaultModel = ""
+  /// In the order of the file, which is that of `/v1/models`. Names are unique; `resolve` finds one.
+  var providers: [Provider] = []
+  var timeouts = Timeouts()
+  var retry = Retry()
+  var limits = Limits()
+  var cors = CORS()
+
+  struct ListenOptions: Sendable {
+    /// Permission bits of a Unix socket.
+    var mode: UInt32 = 0o660
+    /// User name or number that shall own a Unix socket. Nil: who starts the program.
+    var owner: String? = nil
+    /// Group name or number likewise.
+    var group: String? = nil
+    /// Connections that the kernel keeps until a worker accepts them.
+    var backlog: Int = 4096
+  }
+
+  struct Provider: Sendable {
+    var name: String
+    var wire: Wire
+    /// Without a slash at its end.
+    var baseURL: String
+    /// Resolved from its references. Empty: no key is sent.
+    var apiKeys: [String] = []
+    /// Sent along with each request.
+    var headers: [Header] = []
+    var http: HTTPVersion = .http1
+    /// Whether this provider understands `stream_options`.
+    var streamUsage = true
+    /// The member that carries the bound on completion tokens.
+    var maxTokensField = "max_tokens"
+    /// Sent where the client names none and the wire needs one.
+    var maxTokens = 4096
+    /// In the order of the file. Names are unique; `*` lets any name through.
+    var models: [Model] = []
+
+    /// What must not be seen in any message: keys, and header values that came by reference.
+    var secrets: [String] { apiKeys + headers.filter(\.isSecret).map(\.value) }
+  }
+
+  enum HTTPVersion: Sendable { case http1, http2 }
+
+  struct Header: Sendable {
+    var name: String
+    var value: String
+    /// Whether the value came by reference.
+    var isSecret = false
+  }
+
+  struct Model: Sendable {
+    var name: String
+    /// Nil: unknown, so no cost is told.
+    var price: Price? = nil
+  }
+
+  struct Timeouts: Sendable {
+    /// Until the provider's connection stands, name lookup and TLS included.
+    var connect: Duration = .seconds(10)
+    /// Until the provider's first output.
+    var firstToken: Duration = .seconds(60)
+    /// Between two bytes of the provider.
+    var idle: Duration = .seconds(60)
+    /// For the whole answer.
+    var total: Duration = .seconds(600)
+    /// How long a client may take nothing of what waits for it.
+    var clientStall: Duration = .seconds(60)
+    /// How long running streams may go on after TERM.
+    var drain: Duration = .seconds(30)
+    /// For a request to arrive whole, from its first byte.
+    var halfRequest: Duration = .seconds(10)
+    /// How long a kept connection may wait for its next request. Less than nginx's keepalive_timeout costs POSTs.
+    var idleConnection: Duration = .seconds(120)
+    /// Silence after which a comment is sent to the client.
+    var ping: Duration = .seconds(15)
+    /// How long the status line is held for a provider that says nothing.
+    var hold: Duration = .seconds(5)
+  }
+
+  struct Retry: Sendable {
+    /// Tries in all; 1: never again.
+    var attempts = 3
+    /// Before the second try; doubled for each further one.
+    var backoff: Duration = .seconds(1)
+    /// The longest wait that a provider may ask of us.
+    var maxWait: Duration = .seconds(10)
+  }
+
+  struct Limits: Sendable {
+    /// A request's parameters (FastCGI PARAMS, SCGI headers).
+    var paramsBytes = 64 << 10
+    /// A request's body.
+    var bodyBytes = 1 << 20
+    /// A request's body below `/v1`, where images travel.
+    var v1BodyBytes = 16 << 20
+    /// One line of a provider's event stream.
+    var lineBytes = 1 << 20
+    /// Where a slow reader's provider is paused; resumed at half.
+    var bufferBytes = 64 << 10
+    /// The same for `/stream-backpressure`, counted in tokens.
+    var bufferTokens = 200
+    /// Streams a worker; 0: as many as the descriptors allow.
+    var streams = 0
+    /// Ceiling over the completion tokens that a client asks for; 0: none.
+    var maxTokens = 0
+  }
+
+  struct CORS: Sendable {
+    /// Exact origins, or `*`.
+    var allowOrigins: [String] = []
+    var allowCredentials = false
+  }
+}

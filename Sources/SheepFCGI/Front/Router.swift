@@ -1,0 +1,98 @@
+import Streaming
+
+/// Finds what a request asks for, and answers what needs no provider at once. Bound to its worker's thread.
+struct Router {
+  private unowned let worker: Worker
+
+  init(_ worker: Worker) {
+    self.worker = worker
+  }
+
+  /// Answers the request, or starts the exchange that will.
+  func handle(_ request: Request, from connection: Connection) {
+    let crossOrigin = CrossOrigin(
+      allowed: worker.settings.cors.allowOrigins, allowsCredentials: worker.settings.cors.allowCredentials)
+    let context = RequestContext(request, crossOrigin, at: worker.now)
+    do throws(Failure) {
+      if let defect = request.defect { throw defect }
+      switch request.path {
+      case "/stream", "/stream-backpressure":
+        try stream(request, context, crossOrigin, from: connection)
+      case "/v1/models":
+        guard request.method == "GET" else { throw Self.notAllowed(request, allow: "GET") }
+        answer(ModelList.body(of: worker.settings), type: "application/json", context, connection)
+      case "/ping":
+        guard request.method == "GET" else { throw Self.notAllowed(request, allow: "GET") }
+        answer(Array("pong\n".utf8), type: "text/plain; charset=utf-8", context, connection)
+      default:
+        throw Failure(
+          .badRequest, status: 404, "there is nothing at \(request.path.prefix(200)); see /stream and /v1/models")
+      }
+    } catch {
+      refuse(error, context, connection)
+    }
+  }
+
+  private func stream(
+    _ request: Request, _ context: RequestContext, _ crossOrigin: CrossOrigin, from connection: Connection
+  ) throws(Failure) {
+    let allow = "GET, POST, OPTIONS"
+    switch request.method {
+    case "GET", "POST": break
+    case "OPTIONS":
+      return answer(status: 204, CrossOrigin.preflight(allow: allow), context, connection)
+    default: throw Self.notAllowed(request, allow: allow)
+    }
+    guard crossOrigin.admits(request.params) else {
+      throw Failure(
+        .badRequest, status: 403, "a page of another site asks; its origin must stand in cors.allow_origins")
+    }
+    if request.method == "GET", request.params["HTTP_LAST_EVENT_ID"]?.hasSuffix(".end") == true {
+      // An EventSource that nobody closed comes back for what it has had: 204 tells it to stop.
+      return answer(status: 204, [], context, connection)
+    }
+    let plan = try StreamPlan(request, context, worker.settings)
+    if worker.isDraining {
+      throw Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1)
+    }
+    if worker.isFull {
+      throw Failure(.overloaded, "all of the server's streams are taken; ask again", retryAfter: 1)
+    }
+    worker.begin(plan, for: connection)
+  }
+
+  private static func notAllowed(_ request: Request, allow: String) -> Failure {
+    Failure(
+      .badRequest, status: 405, "\(request.path) does not take \(request.method.prefix(20)); use \(allow)", allow: allow)
+  }
+
+  // MARK: Answers that are whole at once
+
+  private func refuse(_ failure: Failure, _ context: RequestContext, _ connection: Connection) {
+    var header = ResponseHeader.problem(failure)
+    header.fields += context.fields
+    send(header, failure.problem(), context, connection, ended: failure.kind.rawValue)
+  }
+
+  private func answer(_ body: [UInt8], type: String, _ context: RequestContext, _ connection: Connection) {
+    let header = ResponseHeader(
+      status: 200, [("Content-Type", type), ("Cache-Control", "no-store")] + context.fields)
+    send(header, body, context, connection, ended: "done")
+  }
+
+  private func answer(
+    status: Int, _ fields: [(name: String, value: String)], _ context: RequestContext, _ connection: Connection
+  ) {
+    send(ResponseHeader(status: status, fields + context.fields), [], context, connection, ended: "done")
+  }
+
+  private func send(
+    _ header: ResponseHeader, _ body: [UInt8], _ context: RequestContext, _ connection: Connection, ended: String
+  ) {
+    var bytes: [UInt8] = []
+    header.write(to: &bytes)
+    bytes += body
+    worker.accessLog.write(context, status: header.status, ended: ended, at: worker.now)
+    connection.complete(bytes)
+  }
+}

@@ -1,0 +1,275 @@
+import CCurl
+import CLinux
+import Glibc
+import Logging
+import Streaming
+
+/// One thread with one epoll loop and one curl multi handle, and the connections and exchanges that were given to it.
+/// Everything in it is bound to that thread; the rest of the process reaches it through `WorkerHandle` alone.
+final class Worker {
+  /// What a descriptor of the loop stands for.
+  enum Source {
+    case listener(Listener)
+    case mailbox
+    case connection(Connection)
+    /// A socket of libcurl's.
+    case upstream(Int32)
+  }
+
+  private(set) var settings: Settings
+  /// The time of this turn of the loop.
+  private(set) var now = Clock.now()
+  var timers = TimerQueue()
+  /// Exchanges that have something to carry out at the end of this step.
+  var unsettled: [Exchange] = []
+  /// For one read at a time, of whichever connection.
+  private var readBuffer = [UInt8](repeating: 0, count: 64 << 10)
+  private(set) var upstream: CurlMulti!
+  private(set) var router: Router!
+  let log: Logger
+  let accessLog: AccessLog
+  private(set) var isDraining = false
+
+  private let pool: Pool
+  private let handle: WorkerHandle
+  private let poller: Poller<Source>
+  private var listeners: [Listener] = []
+  private var connections: [Int32: Connection] = [:]
+  private var exchanges: [ObjectIdentifier: Exchange] = [:]
+  private var endpoints: [String: ProviderEndpoint] = [:]
+  private var acceptRetry: Timer?
+  private var drainTimer: Timer?
+  private var isStopped = false
+
+  /// Between two tries to accept while the process has no descriptor left.
+  private static let acceptRetryTime = Duration.milliseconds(100)
+  /// For the last words of streams that the drain limit ended.
+  private static let farewellTime = Duration.seconds(1)
+
+  init(_ handle: WorkerHandle, in pool: Pool, settings: Settings) throws(SystemError) {
+    self.handle = handle
+    self.pool = pool
+    self.settings = settings
+    log = pool.log
+    accessLog = pool.accessLog
+    poller = try Poller()
+    let poller = poller
+    upstream = CurlMulti(connections: pool.descriptors.pooledConnections) { socket, what in
+      Self.watch(socket, what, with: poller)
+    }
+    router = Router(self)
+    makeEndpoints()
+    try poller.add(handle.mailbox.descriptor, .read, .mailbox)
+    for listener in pool.listeners { try poller.add(listener.raw, .accept, .listener(listener)) }
+    listeners = pool.listeners
+  }
+
+  // MARK: The loop
+
+  /// Runs until the pool is drained.
+  func run() {
+    while !isStopped {
+      let count = poller.wait(milliseconds: timeout())
+      now = Clock.now()
+      for index in 0..<count {
+        guard let (source, readiness) = poller.event(index) else { continue }
+        dispatch(source, readiness)
+        settle()
+      }
+      if let deadline = upstream.deadline, deadline <= now {
+        upstream.wake(at: now)
+        settle()
+      }
+      while let timer = timers.due(at: now) {
+        timer.fire(at: now)
+        settle()
+      }
+      if isDraining, exchanges.isEmpty { stop() }
+    }
+  }
+
+  private func timeout() -> Int32 {
+    let deadlines = [timers.next, upstream.deadline].compactMap { $0 }
+    guard let next = deadlines.min() else { return -1 }
+    // Rounded up: waking before the deadline would find nothing to do and come back at once.
+    let nanoseconds = next.nanoseconds - Clock.now().nanoseconds
+    return Int32(clamping: max(0, (nanoseconds + 999_999) / 1_000_000))
+  }
+
+  private func dispatch(_ source: Source, _ readiness: Poller<Source>.Readiness) {
+    switch source {
+    case .upstream(let socket):
+      upstream.ready(
+        socket, canRead: readiness.canRead, canWrite: readiness.canWrite, hasFailed: readiness.isError)
+    case .connection(let connection): connection.ready(readiness)
+    case .listener(let listener): accept(from: listener)
+    case .mailbox: for message in handle.mailbox.take() { receive(message) }
+    }
+  }
+
+  /// Carries out what the last step came to. One read of a provider so makes at most one write to nginx.
+  private func settle() {
+    while let exchange = unsettled.popLast() { exchange.settle() }
+  }
+
+  private func receive(_ message: WorkerHandle.Message) {
+    switch message {
+    case .connection(let raw): adopt(Descriptor(owning: raw))
+    case .settings(let settings):
+      self.settings = settings
+      makeEndpoints()
+    case .drain: drain()
+    }
+  }
+
+  // MARK: Connections
+
+  private func accept(from listener: Listener) {
+    // A few at a time: the other workers want some too, and the running streams their turn.
+    for _ in 0..<16 {
+      let raw = sheep_accept(listener.raw)
+      guard raw >= 0 else {
+        if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
+        return
+      }
+      let connection = Descriptor(owning: raw)
+      guard pool.peers.allows(raw, from: listener) else {
+        log.warning("refused a connection to \(listener): its peer is not in \(AllowedPeers.variable)")
+        continue
+      }
+      let other = pool.handleWithFewestConnections()
+      other.connections.add(1, ordering: .relaxed)
+      if other === handle { adopt(connection) } else { other.mailbox.post(.connection(connection.release())) }
+    }
+  }
+
+  /// The pool counted it before it came here.
+  private func adopt(_ descriptor: consuming Descriptor) {
+    let connection = Connection(descriptor, on: self)
+    do {
+      try poller.add(connection.raw, .read, .connection(connection))
+      connections[connection.raw] = connection
+    } catch {
+      log.error("\(error)")
+      handle.connections.subtract(1, ordering: .relaxed)
+    }
+  }
+
+  func watch(_ connection: Connection, _ interest: Poller<Source>.Interest) {
+    do { try poller.modify(connection.raw, interest) } catch { log.error("\(error)") }
+  }
+
+  /// The connection has ended; with the last reference to it its descriptor is closed.
+  func remove(_ connection: Connection) {
+    poller.remove(connection.raw)
+    connections[connection.raw] = nil
+    handle.connections.subtract(1, ordering: .relaxed)
+    resumeAccepting()
+  }
+
+  /// Reads what is there, and gives it to `body` before it returns.
+  /// - Returns: `bytes` with the count, or why there are none.
+  func read(_ socket: borrowing StreamSocket, _ body: (Span<UInt8>) -> Void) -> StreamSocket.Progress {
+    let progress = socket.read(into: &readBuffer)
+    if case .bytes(let count) = progress {
+      let bytes = readBuffer
+      body(bytes.span.extracting(0..<count))
+    }
+    return progress
+  }
+
+  /// A read that returns fewer bytes has found the socket's end for now.
+  var readBytes: Int { readBuffer.count }
+
+  /// No descriptor is left: the listeners would wake the loop again and again for nothing.
+  private func pauseAccepting() {
+    guard acceptRetry == nil else { return }
+    for listener in listeners { poller.remove(listener.raw) }
+    log.warning("no descriptor is left; raise LimitNOFILE or ulimit -n, or lower limits.streams")
+    let timer = Timer { [unowned self] _ in resumeAccepting() }
+    acceptRetry = timer
+    timers.schedule(timer, at: now + Self.acceptRetryTime)
+  }
+
+  private func resumeAccepting() {
+    guard let timer = acceptRetry else { return }
+    acceptRetry = nil
+    timers.cancel(timer)
+    for listener in listeners {
+      do { try poller.add(listener.raw, .accept, .listener(listener)) } catch { log.error("\(error)") }
+    }
+  }
+
+  // MARK: Exchanges
+
+  /// Streams that this worker takes.
+  var streamBound: Int {
+    settings.limits.streams > 0 ? settings.limits.streams : pool.descriptors.streamsPerWorker
+  }
+
+  var isFull: Bool { exchanges.count >= streamBound }
+
+  func begin(_ plan: StreamPlan, for connection: Connection) {
+    let exchange = Exchange(plan, for: connection, on: self)
+    exchanges[ObjectIdentifier(exchange)] = exchange
+    connection.begin(exchange)
+  }
+
+  func exchangeEnded(_ exchange: Exchange) {
+    exchanges[ObjectIdentifier(exchange)] = nil
+    accessLog.write(exchange.plan, exchange.lifecycle, at: now)
+  }
+
+  // MARK: Providers
+
+  private func makeEndpoints() {
+    endpoints = [:]
+    for provider in settings.providers {
+      endpoints[provider.name] = ProviderEndpoint(provider) { [unowned self] in upstream.start($0) }
+    }
+  }
+
+  func endpoint(of provider: Settings.Provider) -> ProviderEndpoint {
+    // The plan was made from these same settings, in this same turn.
+    endpoints[provider.name]!
+  }
+
+  private static func watch(_ socket: Int32, _ what: Int32, with poller: Poller<Source>) {
+    poller.remove(socket)
+    var interest = Poller<Source>.Interest()
+    if what & CURL_POLL_IN != 0 { interest.insert(.read) }
+    if what & CURL_POLL_OUT != 0 { interest.insert(.write) }
+    if what != CURL_POLL_REMOVE { try? poller.add(socket, interest, .upstream(socket)) }
+  }
+
+  // MARK: Draining
+
+  /// Takes no new connection, lets running streams end, and stops when the last one has.
+  private func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    if let acceptRetry { timers.cancel(acceptRetry) }
+    acceptRetry = nil
+    for listener in listeners { poller.remove(listener.raw) }
+    listeners = []
+    pool.stoppedListening()
+    let timer = Timer { [unowned self] now in endStreams(at: now) }
+    drainTimer = timer
+    timers.schedule(timer, at: now + settings.timeouts.drain)
+  }
+
+  private func endStreams(at now: Instant) {
+    for exchange in Array(exchanges.values) {
+      exchange.fail(Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1))
+    }
+    settle()
+    let timer = Timer { [unowned self] _ in stop() }
+    drainTimer = timer
+    timers.schedule(timer, at: now + Self.farewellTime)
+  }
+
+  private func stop() {
+    for connection in Array(connections.values) { connection.lost() }
+    isStopped = true
+  }
+}

@@ -1,0 +1,48 @@
+import Streaming
+
+/// One line for each request: who asked for what, how it went and how it ended. Never a key, a prompt or a reply.
+struct AccessLog: Sendable {
+  let queue: LogQueue
+
+  /// A request that was answered at once.
+  func write(_ context: RequestContext, status: Int, ended: String, at now: Instant) {
+    var line = begin(context)
+    line.add("status", status)
+    line.add("ended", ended)
+    line.add("duration_ms", context.startedAt.milliseconds(to: now))
+    queue.append(line.text)
+  }
+
+  /// A generation that is over.
+  func write(_ plan: StreamPlan, _ lifecycle: Lifecycle, at now: Instant) {
+    var line = begin(plan.context)
+    line.add("model", plan.subject.model)
+    line.add("status", lifecycle.status)
+    switch lifecycle.outcome {
+    case .done(let reason)?:
+      line.add("ended", "done")
+      line.add("finish", reason.name)
+    case .failed(let failure)?: line.add("ended", failure.kind.rawValue)
+    case .clientStalled?: line.add("ended", "client_stalled")
+    case .clientLeft?, nil: line.add("ended", "client_left")
+    }
+    line.add("tokens", lifecycle.tokenCount)
+    if let usage = lifecycle.usage {
+      line.add("prompt_tokens", usage.promptTokens)
+      line.add("completion_tokens", usage.completionTokens)
+      if let price = plan.subject.price { line.add("cost_usd", Decimal.text(price.cost(of: usage))) }
+    }
+    if let milliseconds = lifecycle.firstTokenMilliseconds { line.add("ttft_ms", milliseconds) }
+    line.add("duration_ms", lifecycle.milliseconds(at: now))
+    queue.append(line.text)
+  }
+
+  private func begin(_ context: RequestContext) -> LogfmtLine {
+    var line = LogfmtLine(level: "info")
+    line.add("msg", "request")
+    line.add("id", context.id)
+    line.add("client", context.client)
+    line.add("route", context.route)
+    return line
+  }
+}

@@ -1,0 +1,89 @@
+import Glibc
+import Logging
+import Synchronization
+
+/// What the workers of a process share: where they listen, how they find each other, and the log. Nothing of it is
+/// touched for a token.
+final class Pool: Sendable {
+  let listeners: [Listener]
+  let peers: AllowedPeers
+  let handles: [WorkerHandle]
+  let descriptors: DescriptorBudget
+  let log: Logger
+  let accessLog: AccessLog
+  /// Workers that still poll the listeners.
+  private let listening: Atomic<Int>
+
+  init(
+    listeners: [Listener], peers: AllowedPeers, workers: Int, log: Logger, accessLog: AccessLog
+  ) throws(SystemError) {
+    self.listeners = listeners
+    self.peers = peers
+    self.log = log
+    self.accessLog = accessLog
+    listening = Atomic(workers)
+    descriptors = DescriptorBudget(workers: workers)
+    var handles: [WorkerHandle] = []
+    for _ in 0..<workers { handles.append(try WorkerHandle()) }
+    self.handles = handles
+  }
+
+  /// A worker has taken the listeners out of its loop for good; with the last one they are closed, so that no number
+  /// is used again while somebody still polls it.
+  func stoppedListening() {
+    guard listening.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+    for listener in listeners { listener.close() }
+  }
+
+  /// Who gets the next connection: epoll wakes the same worker first, so who accepts hands on.
+  func handleWithFewestConnections() -> WorkerHandle {
+    var best = handles[0]
+    var fewest = best.connections.load(ordering: .relaxed)
+    for handle in handles.dropFirst() {
+      let count = handle.connections.load(ordering: .relaxed)
+      if count < fewest { (best, fewest) = (handle, count) }
+    }
+    return best
+  }
+}
+
+/// How the rest of the process reaches a worker.
+final class WorkerHandle: Sendable {
+  enum Message: Sendable {
+    /// A connected socket, which the receiver owns from here on.
+    case connection(Int32)
+    case settings(Settings)
+    case drain
+  }
+
+  let mailbox: Mailbox<Message>
+  /// Connections that it has, or is about to get.
+  let connections = Atomic<Int>(0)
+
+  init() throws(SystemError) {
+    mailbox = try Mailbox()
+  }
+}
+
+/// How the process's descriptors are shared out (RLIMIT_NOFILE).
+struct DescriptorBudget: Sendable {
+  /// Idle connections to providers that a worker keeps.
+  let pooledConnections: Int
+  /// Each takes one to the web server and one to the provider.
+  let streamsPerWorker: Int
+
+  /// For listeners, loops, the log, and what libraries open for a moment.
+  private static let reserve = 64
+
+  init(workers: Int) {
+    // The soft limit is for programs that use select; raising it is what epoll's users do.
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    let free = max(0, Int(min(limit.rlim_cur, 1 << 24)) - Self.reserve)
+    pooledConnections = max(1, min(256, free / 8 / workers))
+    streamsPerWorker = max(1, (free / workers - pooledConnections) / 2)
+  }
+}

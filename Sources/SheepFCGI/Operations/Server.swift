@@ -1,0 +1,109 @@
+import CCurl
+import Glibc
+import Logging
+
+/// The process: starts the workers, and obeys signals until they have ended. Bound to the main thread.
+struct Server {
+  private let pool: Pool
+  private let settings: Settings
+  private let queue: LogQueue
+  private let log: Logger
+  /// Reads the settings anew; nil where there is nothing to read them from.
+  private let reload: () throws -> Settings
+
+  /// - Parameter reload: for HUP.
+  init(
+    settings: Settings, listeners: [Listener], peers: AllowedPeers, workers: Int, reload: @escaping () throws -> Settings
+  ) throws(SystemError) {
+    self.settings = settings
+    self.reload = reload
+    queue = try LogQueue()
+    let handler = LogfmtHandler(queue)
+    log = Logger(label: "sheepfcgi") { _ in handler }
+    pool = try Pool(
+      listeners: listeners, peers: peers, workers: workers, log: log, accessLog: AccessLog(queue: queue))
+  }
+
+  /// Runs until a signal has ended it and the workers are drained.
+  func run() throws(SystemError) {
+    defer { queue.close() }
+    // A peer that is gone shows as EPIPE where it is written to.
+    signal(SIGPIPE, SIG_IGN)
+    // Before the first worker: threads inherit the mask, so that signals come to this thread alone.
+    let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP])
+    curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+    let ended = try Mailbox<SystemError?>()
+    var threads: [Thread] = []
+    for (number, handle) in pool.handles.enumerated() {
+      let (pool, settings) = (pool, settings)
+      threads.append(
+        try Thread(name: "worker-\(number)") {
+          do throws(SystemError) {
+            try Worker(handle, in: pool, settings: settings).run()
+            ended.post(nil)
+          } catch {
+            ended.post(error)
+          }
+        })
+    }
+    let places = pool.listeners.map(\.description).joined(separator: " and ")
+    log.notice("sheepfcgi \(Program.version) listens on \(places) with \(threads.count) worker(s)")
+    try obey(signals, until: ended, count: threads.count)
+    for thread in threads { thread.join() }
+    log.notice("ended")
+  }
+
+  private func obey(_ signals: borrowing SignalDescriptor, until ended: Mailbox<SystemError?>, count: Int) throws(SystemError) {
+    enum Source { case signal, workerEnded }
+    let poller = try Poller<Source>(capacity: 2)
+    try poller.add(signals.descriptor, .read, .signal)
+    try poller.add(ended.descriptor, .read, .workerEnded)
+    var left = count
+    var isDraining = false
+    while left > 0 {
+      for index in 0..<poller.wait(milliseconds: -1) {
+        switch poller.event(index)?.target {
+        case .workerEnded?:
+          for failure in ended.take() {
+            // The others would serve on with less than was asked for; whoever started us shall see it instead.
+            if let failure { throw failure }
+            left -= 1
+          }
+        case .signal?:
+          while let signal = signals.take() {
+            switch signal {
+            case SIGHUP: reloadSettings()
+            case SIGTERM where isDraining, SIGINT where isDraining: endNow()
+            default:
+              guard !isDraining else { continue }
+              isDraining = true
+              drain()
+            }
+          }
+        case nil: break
+        }
+      }
+    }
+  }
+
+  private func drain() {
+    log.notice("draining: running streams may go on for \(settings.timeouts.drain)")
+    for handle in pool.handles { handle.mailbox.post(.drain) }
+  }
+
+  private func endNow() {
+    log.notice("ended at once by a second signal")
+    queue.close()
+    exit(0)
+  }
+
+  private func reloadSettings() {
+    do {
+      let settings = try reload()
+      for handle in pool.handles { handle.mailbox.post(.settings(settings)) }
+      log.notice("the configuration was read again; listen and workers stay as they are until a restart")
+    } catch {
+      log.error("the old configuration stays in force: \(error)")
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import Glibc
+
+/// A Unix socket's file, known by device and inode: the path alone may be somebody else's by now.
+struct SocketFile: Sendable {
+  let path: String
+  private let device: dev_t
+  private let inode: ino_t
+
+  /// The socket that is at `path` now. Nil: nothing is there, or no socket. A symbolic link is no socket.
+  init?(at path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+    self.path = path
+    device = status.st_dev
+    inode = status.st_ino
+  }
+
+  /// Deletes the file, if it is still this one.
+  /// - Returns: 0, or the errno; EEXIST where it is another one by now.
+  @discardableResult
+  func removeIfSame() -> Int32 {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return errno == ENOENT ? 0 : errno }
+    guard status.st_dev == device, status.st_ino == inode else { return EEXIST }
+    return unlink(path) == 0 ? 0 : errno
+  }
+
+  /// Makes room at `path` where a worker that died has left its socket. A live socket, and anything else, stays.
+  static func removeStale(at path: String) throws(SystemError) {
+    let attempt = "listen on unix:\(path)"
+    guard let file = SocketFile(at: path) else {
+      throw SystemError(
+        attempt, reason: "there is a file that is no socket", remedy: "remove it, or choose another path")
+    }
+    switch try probe(path) {
+    case ECONNREFUSED, ENOENT: break
+    case 0, EAGAIN:
+      throw SystemError(attempt, reason: "another worker listens there", remedy: "stop it, or choose another path")
+    case EPROTOTYPE:
+      throw SystemError(
+        attempt, reason: "another program's socket is there, of another type", remedy: "choose another path")
+    case let code:
+      throw SystemError(code, "find out whether anyone listens on unix:\(path)", remedy: "remove it, if nobody does")
+    }
+    let code = file.removeIfSame()
+    guard code == 0 else {
+      throw SystemError(code, "remove the stale socket \(path)", remedy: "remove it, or start as its owner")
+    }
+  }
+
+  /// Knocks at a socket.
+  /// - Returns: 0 where somebody listens, else connect's errno; EAGAIN: somebody does, but the backlog is full.
+  private static func probe(_ path: String) throws(SystemError) -> Int32 {
+    let opened = socket(AF_UNIX, Listener.ownType, 0)
+    guard opened >= 0 else { throw SystemError(errno, "open a socket") }
+    let client = Descriptor(owning: opened)
+    return SocketAddress(unixPath: path).withPointer { connect(client.raw, $0, $1) == 0 ? 0 : errno }
+  }
+
+  /// Gives the file to whom the options name, and then, last, lets them in.
+  func setAccess(owner: uid_t?, group: gid_t?, mode: mode_t) throws(SystemError) {
+    // Neither call follows a symbolic link that somebody may have put here in the meantime.
+    if owner != nil || group != nil {
+      let unchanged = uid_t.max
+      guard lchown(path, owner ?? unchanged, group ?? unchanged) == 0 else {
+        throw SystemError(
+          errno, "give \(path) to the listen owner and group", remedy: "start as root, or as a member of the group")
+      }
+    }
+    guard fchmodat(AT_FDCWD, path, mode, AT_SYMLINK_NOFOLLOW) == 0 else {
+      throw SystemError(errno, "set the mode of \(path)")
+    }
+  }
+}

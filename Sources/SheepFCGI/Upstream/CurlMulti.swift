@@ -1,0 +1,139 @@
+import CCurl
+import Glibc
+import Streaming
+
+/// libcurl's multi interface on a worker's loop: which sockets to watch, when to wake it, and what has ended.
+/// Bound to the worker's thread.
+final class CurlMulti {
+  private let multi: UnsafeMutableRawPointer
+  private let watch: (_ socket: Int32, _ what: Int32) -> Void
+  /// When libcurl wants to be called whatever happens; nil: not before a socket is ready.
+  private var curlDeadline: Instant?
+  /// Transfers whose answer has ended but whose body has not, in the order of their deadlines.
+  private var lingering: [(call: UpstreamCall, until: Instant)] = []
+  /// The running transfers, by their easy handle.
+  private var calls: [UnsafeMutableRawPointer: UpstreamCall] = [:]
+  /// Easy handles that wait for their next use. They keep no connection: those are the multi handle's.
+  private var spares: [UnsafeMutableRawPointer] = []
+
+  /// The last bytes of a body follow its end marker at once, or the connection is not worth the wait.
+  private static let lingerTime = Duration.seconds(1)
+
+  /// Spare handles beyond this are freed: one costs some kilobytes.
+  private static let spareBound = 512
+  /// libcurl is at work: it takes no new transfer from within its callbacks.
+  private var isBusy = false
+  /// Transfers to be started when it is no longer.
+  private var postponed: [UpstreamCall] = []
+
+  /// - Parameters:
+  ///   - connections: idle connections to keep open. libcurl's own default is four for each running transfer.
+  ///   - watch: told which socket to watch for what (`CURL_POLL_IN`, …).
+  init(connections: Int, watch: @escaping (_ socket: Int32, _ what: Int32) -> Void) {
+    // It returns null when there is no memory, as everything else then ends the process.
+    multi = curl_multi_init()!
+    self.watch = watch
+    let unretained = Unmanaged.passUnretained(self).toOpaque()
+    sheep_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connections)
+    sheep_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, unretained)
+    sheep_multi_set_pointer(multi, CURLMOPT_TIMERDATA, unretained)
+    sheep_multi_set_socket(multi) { _, socket, what, context, _ in
+      if let context { Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue().watch(socket, what) }
+      return 0
+    }
+    sheep_multi_set_timer(multi) { _, milliseconds, context in
+      guard let context else { return 0 }
+      let this = Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue()
+      this.curlDeadline = milliseconds < 0 ? nil : Clock.now() + .milliseconds(milliseconds)
+      return 0
+    }
+  }
+
+  deinit {
+    for (easy, _) in calls {
+      curl_multi_remove_handle(multi, easy)
+      curl_easy_cleanup(easy)
+    }
+    for easy in spares { curl_easy_cleanup(easy) }
+    curl_multi_cleanup(multi)
+  }
+
+  /// Starts a transfer; it stays alive here until it has ended or is cancelled.
+  func start(_ call: UpstreamCall) {
+    guard !isBusy else { return postponed.append(call) }
+    let easy = spares.popLast() ?? curl_easy_init()!
+    call.prepare(easy)
+    calls[easy] = call
+    curl_multi_add_handle(multi, easy)
+  }
+
+  /// Ends a transfer now: its connection is closed if the answer has not ended. Not from within a callback of libcurl.
+  func cancel(_ call: UpstreamCall) {
+    postponed.removeAll { $0 === call }
+    guard let easy = call.detach() else { return }
+    release(easy)
+  }
+
+  /// A watched socket is ready.
+  func ready(_ socket: Int32, canRead: Bool, canWrite: Bool, hasFailed: Bool) {
+    let events =
+      (canRead ? CURL_CSELECT_IN : 0) | (canWrite ? CURL_CSELECT_OUT : 0) | (hasFailed ? CURL_CSELECT_ERR : 0)
+    act(socket, events)
+  }
+
+  /// When `wake` is to be called at the latest.
+  var deadline: Instant? {
+    guard let linger = lingering.first?.until else { return curlDeadline }
+    return curlDeadline.map { min($0, linger) } ?? linger
+  }
+
+  /// Does what is due.
+  func wake(at now: Instant) {
+    if let due = curlDeadline, due <= now {
+      curlDeadline = nil
+      act(CURL_SOCKET_TIMEOUT, 0)
+    }
+    while let first = lingering.first, first.until <= now {
+      lingering.removeFirst()
+      cancel(first.call)
+    }
+  }
+
+  /// Nobody hears the call any more, but its answer is over, so its body ends soon: once it has, its connection can be
+  /// used again.
+  func linger(_ call: UpstreamCall, at now: Instant) {
+    lingering.append((call, now + Self.lingerTime))
+  }
+
+  private func act(_ socket: Int32, _ events: Int32) {
+    var running: Int32 = 0
+    isBusy = true
+    curl_multi_socket_action(multi, socket, events, &running)
+    isBusy = false
+    reap()
+    let calls = postponed
+    postponed = []
+    for call in calls { start(call) }
+  }
+
+  /// Tells the calls that have ended so.
+  private func reap() {
+    var left: Int32 = 0
+    while let message = curl_multi_info_read(multi, &left)?.pointee {
+      guard message.msg == CURLMSG_DONE, let easy = message.easy_handle else { continue }
+      let result = message.data.result
+      guard let call = calls[easy] else { continue }
+      call.ended(result, easy)
+      _ = call.detach()
+      release(easy)
+    }
+  }
+
+  private func release(_ easy: UnsafeMutableRawPointer) {
+    curl_multi_remove_handle(multi, easy)
+    calls[easy] = nil
+    guard spares.count < Self.spareBound else { return curl_easy_cleanup(easy) }
+    curl_easy_reset(easy)
+    spares.append(easy)
+  }
+}

@@ -1,0 +1,46 @@
+import CCurl
+import Streaming
+
+/// One provider as a worker calls it: where, with which headers, and whether its name is known. Bound to the worker's
+/// thread; a reload of the settings makes new ones.
+final class ProviderEndpoint {
+  let provider: Settings.Provider
+  let url: String
+  let headers: StringList
+  let gate: NameGate
+  /// Makes libcurl forget the host's address (CURLOPT_RESOLVE).
+  let forgetting: StringList
+
+  /// - Parameter start: hands a call to libcurl.
+  init(_ provider: Settings.Provider, start: @escaping (UpstreamCall) -> Void) {
+    self.provider = provider
+    url = provider.baseURL + OpenAI.path
+    var lines = ["Content-Type: application/json", "Accept: text/event-stream", "Expect:"]
+    if let key = provider.apiKeys.first { lines.append(OpenAI.authorization(key)) }
+    // libcurl sends a header without a value only if a semicolon stands in the colon's place.
+    lines += provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
+    headers = StringList(lines)
+    gate = NameGate(start: start)
+    forgetting = StringList(["-\(Self.hostAndPort(provider.baseURL))"])
+  }
+
+  private static func hostAndPort(_ url: String) -> String {
+    let isTLS = url.lowercased().hasPrefix("https:")
+    let authority = url.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
+    let hasPort = authority.drop { $0 != "]" && authority.first == "[" }.contains(":")
+    return hasPort ? String(authority) : "\(authority):\(isTLS ? 443 : 80)"
+  }
+}
+
+/// A list of strings as libcurl takes it. libcurl reads it as long as a transfer runs that was given it.
+final class StringList {
+  private(set) var list: UnsafeMutablePointer<curl_slist>?
+
+  init(_ strings: [String]) {
+    for string in strings { list = curl_slist_append(list, string) }
+  }
+
+  deinit {
+    curl_slist_free_all(list)
+  }
+}

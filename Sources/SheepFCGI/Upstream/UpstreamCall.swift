@@ -1,0 +1,159 @@
+import CCurl
+import Glibc
+import Streaming
+
+/// One HTTP request to a provider, and its reply as it comes. Bound to its worker's thread.
+final class UpstreamCall {
+  /// Who hears of it; nil once nobody wants to any more.
+  weak var exchange: Exchange?
+  /// Whether it is this call's part to look the host's name up afresh; see `NameGate`.
+  var looksNameUp = false
+
+  private let endpoint: ProviderEndpoint
+  private let connectTimeout: Duration
+  private let body: [UInt8]
+  private var easy: UnsafeMutableRawPointer?
+  private var head = ResponseHead()
+  private var isPaused = false
+  /// Bytes that came after the last that anyone wanted.
+  private var surplus = 0
+
+  /// After the answer's end so many bytes may follow before the connection is given up rather than read to its end.
+  private static let surplusBound = 64 << 10
+  /// Of libcurl's receive buffer. Each running transfer has one.
+  private static let receiveBufferBytes = 16 << 10
+
+  /// How long libcurl keeps a host's address; `NameGate` has it asked for anew before that.
+  private static let addressSeconds = 3600
+
+  init(_ body: [UInt8], to endpoint: ProviderEndpoint, connectTimeout: Duration, exchange: Exchange) {
+    self.body = body
+    self.endpoint = endpoint
+    self.connectTimeout = connectTimeout
+    self.exchange = exchange
+  }
+
+  /// Sets up the handle. The call must outlive the transfer: `CurlMulti` sees to that.
+  func prepare(_ easy: UnsafeMutableRawPointer) {
+    self.easy = easy
+    let unretained = Unmanaged.passUnretained(self).toOpaque()
+    sheep_easy_set_string(easy, CURLOPT_URL, endpoint.url)
+    sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, endpoint.headers.list)
+    sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+    body.withUnsafeBytes { body in
+      _ = sheep_easy_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
+    }
+    let version = endpoint.provider.http == .http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+    sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
+    sheep_easy_set_long(easy, CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
+    sheep_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(connectTimeout.nanoseconds / 1_000_000))
+    sheep_easy_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, Self.addressSeconds)
+    if looksNameUp { sheep_easy_set_list(easy, CURLOPT_RESOLVE, endpoint.forgetting.list) }
+    sheep_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
+    // Else a transfer that is cancelled during its name lookup waits for the resolver's thread, and all streams with it.
+    sheep_easy_set_long(easy, CURLOPT_QUICK_EXIT, 1)
+    sheep_easy_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
+    sheep_easy_set_string(easy, CURLOPT_USERAGENT, "sheepfcgi/\(Program.version)")
+    for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
+      // What curl's own program honours, libcurl leaves to its caller.
+      if let file = getenv(name) { sheep_easy_set_string(easy, CURLOPT_CAINFO, file) }
+    }
+    sheep_easy_set_pointer(easy, CURLOPT_WRITEDATA, unretained)
+    sheep_easy_set_pointer(easy, CURLOPT_HEADERDATA, unretained)
+    sheep_easy_set_pointer(easy, CURLOPT_PREREQDATA, unretained)
+    sheep_easy_set_pointer(easy, CURLOPT_SOCKOPTDATA, unretained)
+    sheep_easy_set_write(easy) { bytes, size, count, context in
+      guard let context, let bytes else { return 0 }
+      let this = Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue()
+      let buffer = UnsafeRawBufferPointer(start: bytes, count: size * count).bindMemory(to: UInt8.self)
+      return this.receive(buffer.span) ? size * count : 0
+    }
+    sheep_easy_set_header(easy) { bytes, size, count, context in
+      guard let context, let bytes else { return 0 }
+      let this = Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue()
+      let buffer = UnsafeRawBufferPointer(start: bytes, count: size * count).bindMemory(to: UInt8.self)
+      this.receiveHeader(buffer.span)
+      return size * count
+    }
+    sheep_easy_set_socket_option(easy) { context, _, _ in
+      if let context { Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue().nameIsKnown() }
+      return Int32(CURL_SOCKOPT_OK)
+    }
+    sheep_easy_set_before_request(easy) { context, _, _, _, _ in
+      if let context { Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue().connectionStands() }
+      return Int32(CURL_PREREQFUNC_OK)
+    }
+  }
+
+  /// The handle is no longer this call's: the transfer has ended or is about to be ended.
+  func detach() -> UnsafeMutableRawPointer? {
+    defer { easy = nil }
+    endpoint.gate.left(self)
+    return easy
+  }
+
+  // MARK: What libcurl tells
+
+  private func nameIsKnown() {
+    endpoint.gate.found(by: self)
+  }
+
+  private func connectionStands() {
+    endpoint.gate.left(self)
+  }
+
+  private func receiveHeader(_ line: Span<UInt8>) {
+    if line.count > 2 {
+      head.consume(line: line, wallClock: Clock.wall())
+    } else if head.status >= 200 {
+      exchange?.upstreamAnswered(head)
+    }
+  }
+
+  /// Returns false to break the transfer off.
+  private func receive(_ bytes: Span<UInt8>) -> Bool {
+    guard let exchange else {
+      surplus += bytes.count
+      return surplus <= Self.surplusBound
+    }
+    exchange.upstreamSent(bytes)
+    return true
+  }
+
+  /// The transfer is over; `easy` is still as it was.
+  func ended(_ result: CURLcode, _ easy: UnsafeMutableRawPointer) {
+    let end = Self.end(result, easy)
+    if case .unreachable = end { endpoint.gate.failed(self, end) }
+    if end == .connectTimedOut { endpoint.gate.failed(self, end) }
+    exchange?.upstreamEnded(end)
+  }
+
+  private static func end(_ result: CURLcode, _ easy: UnsafeMutableRawPointer) -> Lifecycle.UpstreamEnd {
+    var status = 0
+    sheep_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+    if result == CURLE_OK { return .complete }
+    if status != 0 { return .brokenOff }
+    let reason = String(cString: curl_easy_strerror(result))
+    switch result {
+    case CURLE_OPERATION_TIMEDOUT: return .connectTimedOut
+    case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE, CURLE_WEIRD_SERVER_REPLY:
+      return .brokenOff
+    default: return .unreachable(reason)
+    }
+  }
+
+  // MARK: What the exchange asks
+
+  func pause() {
+    guard let easy, !isPaused else { return }
+    isPaused = true
+    curl_easy_pause(easy, CURLPAUSE_RECV)
+  }
+
+  /// May call back with what libcurl has kept, before it returns.
+  func resume() {
+    guard let easy, isPaused else { return }
+    isPaused = false
+    curl_easy_pause(easy, CURLPAUSE_CONT)
+  }
+}

@@ -1,0 +1,98 @@
+/// What waits for a client: the bytes that its connection has not taken yet.
+///
+/// At the high mark the provider is to be paused, at half of it resumed. The mark is no limit on one write: what the
+/// provider has already sent is kept whole.
+public struct BackpressureBuffer {
+  /// Where the provider is paused.
+  public enum Mark: Equatable, Sendable {
+    case bytes(Int)
+    /// So many tokens, and no more than so many bytes either.
+    case tokens(Int, bytes: Int)
+  }
+
+  public enum Change: Equatable { case pause, resume }
+
+  public let mark: Mark
+  /// Whether the provider is to stand still.
+  public private(set) var isPaused = false
+
+  private var storage: [UInt8] = []
+  /// Bytes at the front of `storage` that are gone.
+  private var taken = 0
+  /// Counted over the buffer's life, so that a token's end can be named.
+  private var takenInAll = 0
+  /// Where each waiting token ends, counted as `takenInAll`; kept where tokens are the measure.
+  private var tokenEnds: [Int] = []
+  private var tokensTaken = 0
+
+  public init(mark: Mark) {
+    self.mark = mark
+  }
+
+  /// Bytes that wait.
+  public var count: Int { storage.count - taken }
+  public var isEmpty: Bool { count == 0 }
+  /// Tokens that wait; 0 where they are not counted.
+  public var tokenCount: Int { tokenEnds.count - tokensTaken }
+
+  /// What waits, in order.
+  public var waiting: Span<UInt8> {
+    @_lifetime(borrow self)
+    get { storage.span.extracting(taken..<storage.count) }
+  }
+
+  /// Appends whatever `body` appends.
+  public mutating func write(_ body: (inout [UInt8]) -> Void) {
+    body(&storage)
+  }
+
+  /// What was written last ends a token.
+  public mutating func endToken() {
+    if case .tokens = mark { tokenEnds.append(takenInAll + count) }
+  }
+
+  /// The connection has taken the first `count` bytes.
+  public mutating func take(_ count: Int) {
+    taken += count
+    takenInAll += count
+    if taken == storage.count {
+      taken = 0
+      // A burst must not leave every idle stream with a large buffer.
+      storage.removeAll(keepingCapacity: storage.capacity <= 1024)
+    } else if taken >= 1 << 16, taken * 2 >= storage.count {
+      storage.removeSubrange(..<taken)
+      taken = 0
+    }
+    while tokensTaken < tokenEnds.count, tokenEnds[tokensTaken] <= takenInAll { tokensTaken += 1 }
+    if tokensTaken == tokenEnds.count {
+      tokenEnds.removeAll(keepingCapacity: true)
+      tokensTaken = 0
+    }
+  }
+
+  /// Whether the provider must be paused or may be resumed now; nil where it stays as it is.
+  public mutating func change() -> Change? {
+    if isPaused {
+      guard isBelowHalf else { return nil }
+      isPaused = false
+      return .resume
+    }
+    guard isAtMark else { return nil }
+    isPaused = true
+    return .pause
+  }
+
+  private var isAtMark: Bool {
+    switch mark {
+    case .bytes(let bytes): count >= bytes
+    case .tokens(let tokens, let bytes): tokenCount >= tokens || count >= bytes
+    }
+  }
+
+  private var isBelowHalf: Bool {
+    switch mark {
+    case .bytes(let bytes): count <= bytes / 2
+    case .tokens(let tokens, let bytes): tokenCount <= tokens / 2 && count <= bytes / 2
+    }
+  }
+}

@@ -1,0 +1,34 @@
+/// A moment of the monotonic clock, in nanoseconds. The library is told the time; it never asks.
+public struct Instant: InstantProtocol, Sendable {
+  public var nanoseconds: Int64
+
+  public init(nanoseconds: Int64) {
+    self.nanoseconds = nanoseconds
+  }
+
+  public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
+
+  public func advanced(by duration: Duration) -> Instant {
+    Instant(nanoseconds: nanoseconds + duration.nanoseconds)
+  }
+
+  public func duration(to other: Instant) -> Duration {
+    .nanoseconds(other.nanoseconds - nanoseconds)
+  }
+
+  public static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
+
+  /// Whole milliseconds until `other`.
+  public func milliseconds(to other: Instant) -> Int {
+    Int((other.nanoseconds - nanoseconds) / 1_000_000)
+  }
+}
+
+extension Duration {
+  /// Cut off below a nanosecond and beyond 292 years.
+  public var nanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+    return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
+  }
+}

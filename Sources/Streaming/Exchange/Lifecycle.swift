@@ -1,0 +1,439 @@
+/// The life of one generation, from the provider's first byte to the client's last: what is held, passed on, told and
+/// given up, and when.
+///
+/// It is told what happened and at what time, writes the answer into its buffer, and returns what the loop must do.
+/// Exactly one terminal event ends a stream (`Completion` or `Failure`), or a status line where nothing went out before.
+public struct Lifecycle {
+  public struct Clocks: Sendable {
+    public var firstToken: Duration
+    public var idle: Duration
+    public var total: Duration
+    public var clientStall: Duration
+    public var ping: Duration
+    public var hold: Duration
+
+    public init(
+      firstToken: Duration, idle: Duration, total: Duration, clientStall: Duration, ping: Duration, hold: Duration
+    ) {
+      self.firstToken = firstToken
+      self.idle = idle
+      self.total = total
+      self.clientStall = clientStall
+      self.ping = ping
+      self.hold = hold
+    }
+  }
+
+  /// What the answer says of itself.
+  public struct Subject: Sendable {
+    public var requestID: String
+    /// `provider/model`, as resolved.
+    public var model: String
+    public var provider: String
+    public var price: Price?
+    /// What must never come back: the provider's keys.
+    public var secrets: [String]
+    /// Fields of every answer to this request: its id, what CORS asks for.
+    public var fields: [(name: String, value: String)]
+
+    public init(
+      requestID: String, model: String, provider: String, price: Price?, secrets: [String],
+      fields: [(name: String, value: String)]
+    ) {
+      self.requestID = requestID
+      self.model = model
+      self.provider = provider
+      self.price = price
+      self.secrets = secrets
+      self.fields = fields
+    }
+  }
+
+  /// How the provider's reply came to its end.
+  public enum UpstreamEnd: Equatable, Sendable {
+    /// The body ended as HTTP says it must.
+    case complete
+    /// The connection broke, or ended inside the body.
+    case brokenOff
+    /// No connection came about; why.
+    case unreachable(String)
+    case connectTimedOut
+  }
+
+  public enum Action: Equatable {
+    case nothing
+    /// Something waits in the buffer.
+    case send
+    /// The same, and nothing will follow it: the provider is no longer needed.
+    case finish
+    /// The client takes nothing: cut it off. The provider is no longer needed.
+    case abandon
+  }
+
+  public enum Outcome: Equatable, Sendable {
+    case done(FinishReason)
+    case failed(Failure)
+    case clientLeft
+    case clientStalled
+  }
+
+  /// The longest answer that is taken in whole, where it is not streamed.
+  static let wholeBound = 16 << 20
+  /// The longest body of a failure that is looked into.
+  static let refusalBound = 64 << 10
+
+  public let subject: Subject
+  public var buffer: BackpressureBuffer
+  /// Nil while it runs.
+  public private(set) var outcome: Outcome?
+  /// The status that the client saw; 0 while it is held.
+  public private(set) var status = 0
+  public private(set) var usage: Usage?
+  /// Pieces of visible text that were passed on.
+  public private(set) var tokenCount = 0
+
+  private enum Body { case eventStream, whole, refusal }
+
+  private let clocks: Clocks
+  private let writer: EventStreamWriter
+  private let started: Instant
+  private var head = ResponseHead()
+  private var body = Body.eventStream
+  private var parser: EventStreamParser
+  private var decoder: OpenAIDecoder
+  private var deltas: [Delta] = []
+  /// The body of a refusal or of a whole answer; of an event stream, the lines that are none.
+  private var collected: [UInt8] = []
+
+  private var finishReason: FinishReason?
+  private var hasToolCalls = false
+  private var sawEvent = false
+  private var skipped = 0
+  private var firstOutputAt: Instant?
+  private var firstTokenAt: Instant?
+  private var lastByteAt: Instant
+  private var lastOutputAt: Instant
+  private var waitingSince: Instant?
+
+  /// - Parameter lineBound: bytes of one line of the provider's stream.
+  public init(
+    subject: Subject, clocks: Clocks, mark: BackpressureBuffer.Mark, lineBound: Int, decoder: OpenAIDecoder,
+    at now: Instant
+  ) {
+    self.subject = subject
+    self.clocks = clocks
+    self.decoder = decoder
+    buffer = BackpressureBuffer(mark: mark)
+    writer = EventStreamWriter(requestID: subject.requestID)
+    parser = EventStreamParser(bound: lineBound)
+    started = now
+    lastByteAt = now
+    lastOutputAt = now
+  }
+
+  /// Milliseconds until the first visible token; nil before it.
+  public var firstTokenMilliseconds: Int? { firstTokenAt.map { started.milliseconds(to: $0) } }
+
+  public func milliseconds(at now: Instant) -> Int { started.milliseconds(to: now) }
+
+  // MARK: The provider
+
+  /// The head of its reply is there.
+  public mutating func receive(head: ResponseHead) {
+    self.head = head
+    if head.status != 200 {
+      body = .refusal
+    } else if head.contentType == "application/json" || head.contentType.hasSuffix("+json") {
+      body = .whole
+    }
+  }
+
+  /// Bytes of its body, in any chunking.
+  public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> Action {
+    guard outcome == nil else { return .nothing }
+    lastByteAt = now
+    switch body {
+    case .eventStream: return receiveEvents(bytes, at: now)
+    case .refusal:
+      collected.append(bytes.extracting(0..<min(bytes.count, Self.refusalBound - collected.count)))
+      return .nothing
+    case .whole:
+      guard collected.count + bytes.count <= Self.wholeBound else {
+        return fail(malformed("an answer of more than \(Self.wholeBound) bytes in one piece"), at: now)
+      }
+      collected.append(bytes)
+      return .nothing
+    }
+  }
+
+  /// Nothing more comes from the provider.
+  public mutating func upstreamEnded(_ end: UpstreamEnd, at now: Instant) -> Action {
+    guard outcome == nil else { return .nothing }
+    switch end {
+    case .complete: return bodyEnded(at: now)
+    case .brokenOff:
+      if body == .refusal { return fail(refusal(), at: now) }
+      return fail(
+        Failure(.upstreamTruncated, "\(subject.provider) broke off before the end of its answer; ask again"), at: now)
+    case .unreachable(let why):
+      return fail(Failure(.upstreamUnreachable, "\(subject.provider) cannot be reached: \(why)"), at: now)
+    case .connectTimedOut:
+      return fail(
+        Failure(.upstreamUnreachable, status: 504, "\(subject.provider) cannot be reached: no connection in time"),
+        at: now)
+    }
+  }
+
+  private mutating func receiveEvents(_ bytes: Span<UInt8>, at now: Instant) -> Action {
+    var position = 0
+    var action = Action.nothing
+    do throws(EventStreamParser.TooLong) {
+      while let item = try parser.next(in: bytes, from: &position) {
+        let next = take(item, in: bytes, at: now)
+        if outcome != nil { return next }
+        if next != .nothing { action = next }
+      }
+    } catch {
+      return fail(malformed("a line of more than \(error.bound) bytes"), at: now)
+    }
+    return action
+  }
+
+  private mutating func take(_ item: EventStreamParser.Item, in input: Span<UInt8>, at now: Instant) -> Action {
+    switch item {
+    case .event(.input(let range)): return decode(input.extracting(range), at: now)
+    case .event(.carried(let range)):
+      // Moved out, so that its bytes may be read while the rest changes.
+      let carrier = parser
+      return decode(carrier.carriedBytes.extracting(range), at: now)
+    case .unknownLine(.input(let range)): return takeUnknownLine(input.extracting(range), at: now)
+    case .unknownLine(.carried(let range)):
+      let carrier = parser
+      return takeUnknownLine(carrier.carriedBytes.extracting(range), at: now)
+    }
+  }
+
+  /// `error: {…}` is a failure at once; other lines may be a JSON text that shows only at the end.
+  private mutating func takeUnknownLine(_ line: Span<UInt8>, at now: Instant) -> Action {
+    if line.holds("error:", at: 0) {
+      return fail(told(ProviderFailure(status: nil, body: line.extracting(6..<line.count))), at: now)
+    }
+    guard collected.count + line.count < Self.wholeBound else {
+      return fail(malformed("text that is no event stream"), at: now)
+    }
+    collected.append(line)
+    collected.append(0x0A)
+    return .nothing
+  }
+
+  private mutating func decode(_ data: Span<UInt8>, at now: Instant) -> Action {
+    deltas.removeAll(keepingCapacity: true)
+    do throws(JSONReader.Malformed) {
+      let name = parser.name
+      guard try decoder.decode(name: name.span, data: data, into: &deltas) else {
+        skipped += 1
+        return .nothing
+      }
+    } catch {
+      return fail(malformed("an event that is no JSON at its byte \(error.offset)"), at: now)
+    }
+    sawEvent = true
+    var action = Action.nothing
+    for index in deltas.indices {
+      let next = pass(on: deltas[index], in: data, at: now)
+      if outcome != nil { return next }
+      if next != .nothing { action = next }
+    }
+    return action
+  }
+
+  private mutating func pass(on delta: Delta, in data: Span<UInt8>, at now: Instant) -> Action {
+    switch delta {
+    case .text(let literal):
+      if firstTokenAt == nil { firstTokenAt = now }
+      tokenCount += 1
+      let writer = writer
+      output(at: now) { writer.token(data.extracting(literal.range), to: &$0) }
+      buffer.endToken()
+    case .reasoning(let literal):
+      let writer = writer
+      output(at: now) { writer.reasoning(data.extracting(literal.range), to: &$0) }
+      buffer.endToken()
+    case .toolCall(let fragment):
+      hasToolCalls = true
+      let writer = writer
+      output(at: now) { writer.toolCall(fragment, in: data, to: &$0) }
+      buffer.endToken()
+    case .finish(let reason):
+      finishReason = reason
+      return .nothing
+    case .usage(let report):
+      usage = report
+      return .nothing
+    case .failure(let failure): return fail(told(failure), at: now)
+    case .end: return finish(at: now)
+    }
+    return .send
+  }
+
+  /// The body has ended as HTTP says it must; whether the answer has is another matter.
+  private mutating func bodyEnded(at now: Instant) -> Action {
+    if body == .refusal { return fail(refusal(), at: now) }
+    do throws(EventStreamParser.TooLong) {
+      while body == .eventStream, let item = try parser.finish() {
+        let nothing: [UInt8] = []
+        let action = take(item, in: nothing.span, at: now)
+        if outcome != nil { return action }
+      }
+    } catch {
+      return fail(malformed("a line of more than \(error.bound) bytes"), at: now)
+    }
+    let rest = collected
+    let trimmed = rest.span.trimmed
+    if let first = trimmed.first, rest[first] == UInt8(ascii: "{") || rest[first] == UInt8(ascii: "[") {
+      let action = takeWhole(rest.span.extracting(trimmed), at: now)
+      if outcome != nil { return action }
+    } else if !sawEvent, !trimmed.isEmpty {
+      let type = head.contentType.isEmpty ? "something" : head.contentType
+      return fail(malformed("\(type) that is no event stream"), at: now)
+    }
+    if finishReason != nil { return finish(at: now) }
+    return fail(
+      Failure(.upstreamTruncated, "\(subject.provider) ended its reply before the end of its answer; ask again"), at: now
+    )
+  }
+
+  /// A JSON text without an event stream around it: a failure, or an answer that was not streamed.
+  private mutating func takeWhole(_ text: Span<UInt8>, at now: Instant) -> Action {
+    if text[0] == UInt8(ascii: "[") { return fail(told(ProviderFailure(status: nil, body: text)), at: now) }
+    return decode(text, at: now)
+  }
+
+  // MARK: Endings
+
+  private mutating func finish(at now: Instant) -> Action {
+    let reason = finishReason ?? (hasToolCalls ? .toolCalls : .stop)
+    let completion = EventStreamWriter.Completion(
+      model: subject.model, finishReason: reason, usage: usage,
+      cost: usage.flatMap { usage in subject.price.map { $0.cost(of: usage) } },
+      firstToken: firstTokenMilliseconds, duration: milliseconds(at: now), skipped: skipped)
+    let writer = writer
+    output(at: now) { writer.done(completion, to: &$0) }
+    return end(.done(reason))
+  }
+
+  /// Ends it with a failure: by the status line where that is still held, else by an event.
+  public mutating func fail(_ failure: Failure, at now: Instant) -> Action {
+    guard outcome == nil else { return .nothing }
+    if status == 0 {
+      status = failure.status
+      var header = ResponseHeader.problem(failure)
+      header.fields += subject.fields
+      buffer.write {
+        header.write(to: &$0)
+        $0.append(contentsOf: failure.problem())
+      }
+    } else {
+      let writer = writer
+      buffer.write { writer.error(failure, to: &$0) }
+    }
+    return end(.failed(failure))
+  }
+
+  /// The client is gone; there is nobody to tell.
+  public mutating func clientLeft() {
+    if outcome == nil { outcome = .clientLeft }
+  }
+
+  private mutating func end(_ outcome: Outcome) -> Action {
+    self.outcome = outcome
+    collected = []
+    return .finish
+  }
+
+  private mutating func output(at now: Instant, _ body: (inout [UInt8]) -> Void) {
+    if firstOutputAt == nil { firstOutputAt = now }
+    sendHead()
+    lastOutputAt = now
+    buffer.write(body)
+  }
+
+  private mutating func sendHead() {
+    guard status == 0 else { return }
+    status = 200
+    var header = EventStreamWriter.header
+    header.fields += subject.fields
+    buffer.write { header.write(to: &$0) }
+  }
+
+  private func told(_ failure: ProviderFailure) -> Failure {
+    Failure(failure, of: subject.provider, secrets: subject.secrets)
+  }
+
+  private func malformed(_ what: String) -> Failure {
+    Failure(.upstreamMalformed, "\(subject.provider) sent \(what); what followed is lost")
+  }
+
+  private func refusal() -> Failure {
+    told(ProviderFailure(status: head.status, body: collected.span, retryAfter: head.retryAfter))
+  }
+
+  // MARK: The client
+
+  /// The client took `count` bytes of the buffer; what is left, if anything, waits since now.
+  public mutating func clientTook(_ count: Int, at now: Instant) {
+    buffer.take(count)
+    if count > 0 || buffer.isEmpty { waitingSince = nil }
+    if !buffer.isEmpty, waitingSince == nil { waitingSince = now }
+  }
+
+  /// The provider may go on after a pause: its silence until now was ours.
+  public mutating func upstreamResumed(at now: Instant) {
+    lastByteAt = now
+  }
+
+  // MARK: Clocks
+
+  /// Does what is due by now.
+  public mutating func tick(at now: Instant) -> Action {
+    if let since = waitingSince, now >= since + clocks.clientStall {
+      outcome = .clientStalled
+      return .abandon
+    }
+    guard outcome == nil else { return .nothing }
+    if now >= started + clocks.total {
+      return fail(timeout(.timeoutTotal, clocks.total, "did not finish its answer"), at: now)
+    }
+    if firstOutputAt == nil, now >= started + clocks.firstToken {
+      return fail(timeout(.timeoutFirstToken, clocks.firstToken, "said nothing"), at: now)
+    }
+    if firstOutputAt != nil, !buffer.isPaused, now >= lastByteAt + clocks.idle {
+      return fail(timeout(.timeoutIdle, clocks.idle, "fell silent in its answer"), at: now)
+    }
+    if status == 0 ? now >= started + clocks.hold : now >= lastOutputAt + clocks.ping {
+      sendHead()
+      lastOutputAt = now
+      let writer = writer
+      buffer.write { writer.ping(to: &$0) }
+      return .send
+    }
+    return .nothing
+  }
+
+  /// When `tick` has something to do at the earliest, as things stand; nil: never.
+  public var deadline: Instant? {
+    let stall = waitingSince.map { $0 + clocks.clientStall }
+    guard outcome == nil else { return stall }
+    var next = min(started + clocks.total, status == 0 ? started + clocks.hold : lastOutputAt + clocks.ping)
+    if firstOutputAt == nil {
+      next = min(next, started + clocks.firstToken)
+    } else if !buffer.isPaused {
+      next = min(next, lastByteAt + clocks.idle)
+    }
+    return stall.map { min(next, $0) } ?? next
+  }
+
+  private func timeout(_ kind: Failure.Kind, _ limit: Duration, _ what: String) -> Failure {
+    Failure(kind, "\(subject.provider) \(what) within \(limit.nanoseconds / 1_000_000) ms; ask again")
+  }
+}

@@ -1,0 +1,350 @@
+/// The OpenAI wire: Chat Completions (https://platform.openai.com/docs/api-reference/chat), as OpenAI and the many who
+/// imitate it speak it.
+public enum OpenAI {
+  /// Appended to the provider's base URL.
+  public static let path = "/chat/completions"
+
+  /// The body of the request.
+  /// - Parameters:
+  ///   - asksForUsage: false for a provider that rejects `stream_options`.
+  ///   - maxTokensField: the member that this provider takes the bound under.
+  public static func body(_ ask: Ask, model: String, asksForUsage: Bool, maxTokensField: String) -> [UInt8] {
+    var body: [UInt8] = []
+    body.append("{\"model\":")
+    JSONEscaping.append(model, to: &body)
+    body.append(",\"messages\":[")
+    body.append(contentsOf: ask.messages)
+    body.append("],\"stream\":true")
+    if asksForUsage { body.append(",\"stream_options\":{\"include_usage\":true}") }
+    if let maxTokens = ask.maxTokens {
+      body.append(",")
+      JSONEscaping.append(maxTokensField, to: &body)
+      body.append(":\(maxTokens)")
+    }
+    if let temperature = ask.temperature { body.append(",\"temperature\":\(temperature)") }
+    body.append("}")
+    return body
+  }
+
+  /// The header that carries the key.
+  public static func authorization(_ key: String) -> String { "Authorization: Bearer \(key)" }
+}
+
+/// Reads the wire's events.
+public struct OpenAIDecoder {
+  /// The provider's own number of each tool call, in the order of their beginning. Its place here is our index.
+  private var calls: [Int] = []
+  private var refused = false
+
+  public init() {}
+
+  /// Calls that one answer may begin; more are a runaway model's.
+  static let callBound = 1024
+
+  /// Appends what one event says. `name` is the event's type, empty for a plain one.
+  /// - Throws: where the data begins an object and is no JSON.
+  /// - Returns: false for data that is no JSON object and says nothing.
+  public mutating func decode(
+    name: Span<UInt8>, data: Span<UInt8>, into deltas: inout [Delta]
+  ) throws(JSONReader.Malformed) -> Bool {
+    if data.trimmed.count == 6, data.holds("[DONE]", at: data.trimmed.lowerBound) {
+      deltas.append(.end)
+      return true
+    }
+    if name.equals("error") {
+      deltas.append(.failure(ProviderFailure(status: nil, body: data)))
+      return true
+    }
+    guard !data.isEmpty, data[data.trimmed.lowerBound == data.count ? 0 : data.trimmed.lowerBound] == UInt8(ascii: "{")
+    else { return false }
+    var json = JSONReader(data)
+    try readChunk(&json, into: &deltas)
+    try json.end()
+    return true
+  }
+
+  private mutating func readChunk(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    var failure = ProviderFailure()
+    var failed = false
+    var saysAnything = false
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      let bytes = json.bytes
+      if name.equals("choices", in: bytes) {
+        saysAnything = true
+        try readChoices(&json, into: &deltas)
+      } else if name.equals("usage", in: bytes) {
+        saysAnything = true
+        try readUsage(&json, into: &deltas)
+      } else if name.equals("x_groq", in: bytes) {
+        try readGroq(&json, into: &deltas)
+      } else if name.equals("error", in: bytes) {
+        if try json.peek() == .null {
+          try json.skip()
+        } else {
+          failed = true
+          try failure.read(&json)
+        }
+      } else if name.equals("object", in: bytes), try json.peek() == .string {
+        if try json.string().equals("error", in: bytes) { failed = true }
+      } else if name.equals("message", in: bytes) || name.equals("detail", in: bytes) || name.equals("code", in: bytes) {
+        // Beside `choices` these mean nothing to us; alone they are an error (vLLM, FastAPI).
+        try failure.readMember(name, &json)
+      } else {
+        try json.skip()
+      }
+    }
+    if failed || !saysAnything && !failure.message.isEmpty { deltas.append(.failure(failure)) }
+  }
+
+  // MARK: Choices
+
+  private mutating func readChoices(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    guard try json.peek() == .array else {
+      try json.skip()
+      return
+    }
+    try json.enterArray()
+    while try json.nextElement() {
+      let mark = deltas.count
+      if try readChoice(&json, into: &deltas) != 0 {
+        // Of several answers the first is told. Its number may stand behind its text, so this is known only now.
+        deltas.removeSubrange(mark...)
+      }
+    }
+  }
+
+  /// Appends what one choice says and returns its number.
+  private mutating func readChoice(
+    _ json: inout JSONReader, into deltas: inout [Delta]
+  ) throws(JSONReader.Malformed) -> Int {
+    var index = 0
+    var reason: FinishReason?
+    var hasDelta = false
+    var message: Int?
+    let callsBefore = calls
+    guard try json.peek() == .object else {
+      try json.skip()
+      return index
+    }
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      let bytes = json.bytes
+      if name.equals("index", in: bytes) {
+        index = try json.integerOrSkip() ?? 0
+      } else if name.equals("delta", in: bytes), try json.peek() == .object {
+        hasDelta = true
+        try readDelta(&json, into: &deltas)
+      } else if name.equals("message", in: bytes) {
+        message = try json.skip().lowerBound
+      } else if name.equals("finish_reason", in: bytes) {
+        reason = try json.stringOrSkip().flatMap { FinishReason($0.text(in: bytes)) }
+      } else if name.equals("error", in: bytes), try json.peek() != .null {
+        var failure = ProviderFailure()
+        try failure.read(&json)
+        deltas.append(.failure(failure))
+      } else {
+        try json.skip()
+      }
+    }
+    if let message, !hasDelta {
+      // Where an answer that was not streamed has what a delta has. Beside a delta it repeats the text (Perplexity).
+      var again = JSONReader(json.bytes, at: message)
+      try readDelta(&again, into: &deltas)
+    }
+    if index != 0 { calls = callsBefore }
+    if let reason {
+      deltas.append(reason == .other("error") ? .failure(ProviderFailure()) : .finish(refused ? .contentFilter : reason))
+    }
+    return index
+  }
+
+  private mutating func readDelta(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    guard try json.peek() == .object else {
+      try json.skip()
+      return
+    }
+    var reasoned = false
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      let bytes = json.bytes
+      if name.equals("content", in: bytes) {
+        try readContent(&json, into: &deltas)
+      } else if name.equals("reasoning_content", in: bytes) || name.equals("reasoning", in: bytes) {
+        // Some send both names with the same text.
+        if let text = try json.stringOrSkip(), !text.isEmpty, !reasoned {
+          reasoned = true
+          deltas.append(.reasoning(text))
+        }
+      } else if name.equals("refusal", in: bytes) {
+        if let text = try json.stringOrSkip(), !text.isEmpty {
+          refused = true
+          deltas.append(.text(text))
+        }
+      } else if name.equals("tool_calls", in: bytes) {
+        try readToolCalls(&json, into: &deltas)
+      } else {
+        try json.skip()
+      }
+    }
+  }
+
+  /// A string, null, or an array of parts, of which some are thinking (Mistral).
+  private func readContent(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    switch try json.peek() {
+    case .string:
+      let text = try json.string()
+      if !text.isEmpty { deltas.append(.text(text)) }
+    case .array:
+      try json.enterArray()
+      while try json.nextElement() { try readPart(&json, into: &deltas) }
+    default:
+      try json.skip()
+    }
+  }
+
+  private func readPart(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    guard try json.peek() == .object else {
+      if let text = try json.stringOrSkip(), !text.isEmpty { deltas.append(.text(text)) }
+      return
+    }
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      let bytes = json.bytes
+      if name.equals("text", in: bytes) {
+        if let text = try json.stringOrSkip(), !text.isEmpty { deltas.append(.text(text)) }
+      } else if name.equals("thinking", in: bytes) {
+        let mark = deltas.count
+        try readContent(&json, into: &deltas)
+        for place in mark..<deltas.count {
+          if case .text(let text) = deltas[place] { deltas[place] = .reasoning(text) }
+        }
+      } else {
+        try json.skip()
+      }
+    }
+  }
+
+  // MARK: Tool calls
+
+  private mutating func readToolCalls(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed)
+  {
+    guard try json.peek() == .array else {
+      try json.skip()
+      return
+    }
+    try json.enterArray()
+    var position = 0
+    while try json.nextElement() {
+      try readToolCall(&json, at: position, into: &deltas)
+      position += 1
+    }
+  }
+
+  private mutating func readToolCall(
+    _ json: inout JSONReader, at position: Int, into deltas: inout [Delta]
+  ) throws(JSONReader.Malformed) {
+    guard try json.peek() == .object else {
+      try json.skip()
+      return
+    }
+    var number: Int?
+    var fragment = ToolCallFragment(index: 0, isFirst: false)
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      let bytes = json.bytes
+      if name.equals("index", in: bytes) {
+        number = try json.integerOrSkip()
+      } else if name.equals("id", in: bytes) {
+        fragment.id = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
+      } else if name.equals("function", in: bytes), try json.peek() == .object {
+        try json.enterObject()
+        while let name = try json.nextMember() {
+          if name.equals("name", in: bytes) {
+            fragment.name = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
+          } else if name.equals("arguments", in: bytes) {
+            fragment.arguments = try json.stringOrSkip()
+          } else {
+            try json.skip()
+          }
+        }
+      } else {
+        try json.skip()
+      }
+    }
+    // Without a number, a name begins a new call and anything else goes on with the last one.
+    let own = number ?? (fragment.name != nil ? calls.count : max(calls.count - 1, position))
+    if let index = calls.firstIndex(of: own) {
+      fragment.index = index
+      fragment.id = nil
+    } else {
+      guard calls.count < Self.callBound else { return }
+      fragment.index = calls.count
+      fragment.isFirst = true
+      calls.append(own)
+    }
+    deltas.append(.toolCall(fragment))
+  }
+
+  // MARK: Usage
+
+  private func readUsage(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    guard try json.peek() == .object else {
+      try json.skip()
+      return
+    }
+    var prompt: Int?
+    var completion: Int?
+    var total: Int?
+    var cached = 0
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      let bytes = json.bytes
+      if name.equals("prompt_tokens", in: bytes) {
+        prompt = try json.integerOrSkip()
+      } else if name.equals("completion_tokens", in: bytes) {
+        completion = try json.integerOrSkip()
+      } else if name.equals("total_tokens", in: bytes) {
+        total = try json.integerOrSkip()
+      } else if name.equals("prompt_cache_hit_tokens", in: bytes) {
+        cached = try json.integerOrSkip() ?? cached
+      } else if name.equals("prompt_tokens_details", in: bytes), try json.peek() == .object {
+        try json.enterObject()
+        while let name = try json.nextMember() {
+          if name.equals("cached_tokens", in: bytes) {
+            cached = try json.integerOrSkip() ?? cached
+          } else {
+            try json.skip()
+          }
+        }
+      } else {
+        try json.skip()
+      }
+    }
+    guard prompt != nil || completion != nil else { return }
+    let usage = Usage(
+      promptTokens: max(0, prompt ?? 0), cachedTokens: min(max(0, cached), max(0, prompt ?? 0)),
+      completionTokens: max(0, completion ?? 0), totalTokens: total)
+    deltas.append(.usage(usage))
+  }
+
+  /// Groq tells usage and failures in a member of its own.
+  private func readGroq(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+    guard try json.peek() == .object else {
+      try json.skip()
+      return
+    }
+    try json.enterObject()
+    while let name = try json.nextMember() {
+      if name.equals("usage", in: json.bytes) {
+        try readUsage(&json, into: &deltas)
+      } else if name.equals("error", in: json.bytes), try json.peek() != .null {
+        var failure = ProviderFailure()
+        try failure.read(&json)
+        deltas.append(.failure(failure))
+      } else {
+        try json.skip()
+      }
+    }
+  }
+}

@@ -1,2 +1,0 @@
-import CFCGI
-let x = FCGI_VERSION_1
