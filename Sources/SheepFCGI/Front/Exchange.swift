@@ -44,6 +44,9 @@ final class Exchange {
   /// From within libcurl: what follows from it waits until `settle`.
   func upstreamSent(_ bytes: Span<UInt8>) {
     act(lifecycle.receive(bytes, at: worker.now))
+    // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
+    // would wait for its last, and the pause would come a megabyte late.
+    if lifecycle.outcome == nil, lifecycle.buffer.count >= UpstreamCall.receiveBufferBytes { sendBuffer(inRead: true) }
   }
 
   func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {
@@ -87,12 +90,14 @@ final class Exchange {
   // MARK: The client
 
   /// Sends what waits, as far as the connection takes it.
-  func sendBuffer() {
+  /// - Parameter inRead: libcurl is on the stack, so the end of the exchange must wait for `settle`.
+  func sendBuffer(inRead: Bool = false) {
     guard !isOver, let connection else { return }
     let isEnded = lifecycle.outcome != nil
     let result = connection.send(lifecycle.buffer.waiting, isEnded: isEnded)
     lifecycle.clientTook(result.taken, at: worker.now)
     switch result.state {
+    case .broken where inRead: return act(.send)
     case .broken: return connection.lost()
     case .ended: return connection.answerEnded()
     case .idle, .blocked: break

@@ -21,7 +21,7 @@ final class UpstreamCall {
   /// After the answer's end so many bytes may follow before the connection is given up rather than read to its end.
   private static let surplusBound = 64 << 10
   /// Of libcurl's receive buffer. Each running transfer has one.
-  private static let receiveBufferBytes = 16 << 10
+  static let receiveBufferBytes = 16 << 10
 
   /// How long libcurl keeps a host's address; `NameGate` has it asked for anew before that.
   private static let addressSeconds = 3600
