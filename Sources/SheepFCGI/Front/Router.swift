@@ -63,7 +63,8 @@ struct Router {
 
   private static func notAllowed(_ request: Request, allow: String) -> Failure {
     Failure(
-      .badRequest, status: 405, "\(request.path) does not take \(request.method.prefix(20)); use \(allow)", allow: allow)
+      .badRequest, status: 405, "\(request.path) does not take \(request.method.prefix(20)); use \(allow)", allow: allow
+    )
   }
 
   // MARK: Answers that are whole at once

@@ -20,7 +20,8 @@ struct StreamPlan {
     }
     guard provider.wire == .openai else {
       throw Failure(
-        .badRequest, "model '\(name.prefix(200))' is on the \(provider.wire.rawValue) wire, which this version does not "
+        .badRequest,
+        "model '\(name.prefix(200))' is on the \(provider.wire.rawValue) wire, which this version does not "
           + "speak; send a model of another provider")
     }
     self.ask = ask

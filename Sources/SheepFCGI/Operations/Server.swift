@@ -13,7 +13,8 @@ struct Server {
 
   /// - Parameter reload: for HUP.
   init(
-    settings: Settings, listeners: [Listener], peers: AllowedPeers, workers: Int, reload: @escaping () throws -> Settings
+    settings: Settings, listeners: [Listener], peers: AllowedPeers, workers: Int,
+    reload: @escaping () throws -> Settings
   ) throws(SystemError) {
     self.settings = settings
     self.reload = reload
@@ -53,7 +54,9 @@ struct Server {
     log.notice("ended")
   }
 
-  private func obey(_ signals: borrowing SignalDescriptor, until ended: Mailbox<SystemError?>, count: Int) throws(SystemError) {
+  private func obey(_ signals: borrowing SignalDescriptor, until ended: Mailbox<SystemError?>, count: Int)
+    throws(SystemError)
+  {
     enum Source { case signal, workerEnded }
     let poller = try Poller<Source>(capacity: 2)
     try poller.add(signals.descriptor, .read, .signal)

@@ -139,22 +139,24 @@ private struct Fields {
 
   private mutating func read(_ name: String, _ json: inout JSONReader) throws {
     let kind = try json.peek()
+    let start = json.position
     switch name {
     case "prompt", "model", "system":
-      if kind == .null { return _ = try json.skip() }
+      guard kind != .null else { break }
       guard kind == .string else { throw Failure(.badRequest, "\(name) is no string; send a string") }
       try set(name, to: try json.string().text(in: json.bytes))
     case "max_tokens":
-      if kind == .null { return _ = try json.skip() }
+      guard kind != .null else { break }
       maxTokens = try Self.tokens(try json.integerOrSkip(), as: name)
     case "temperature":
-      if kind == .null { return _ = try json.skip() }
+      guard kind != .null else { break }
       guard kind == .number else { throw Failure(.badRequest, "temperature is no number; send one from 0 to 2") }
       temperature = try Self.warmth(Double(String(copying: json.bytes.extracting(try json.number()))), as: name)
     case "messages":
       messages = try readMessages(&json, without: [])
-    default: try json.skip()
+    default: break
     }
+    if json.position == start { try json.skip() }
   }
 
   /// The elements as they stand, each checked to be an object with a role; those of the given roles are left out.
@@ -199,7 +201,9 @@ private struct Fields {
   /// `fastcgi_param SHEEP_…`: it stands over whatever the client sent.
   mutating func fix(by params: Params) throws(Failure) {
     if let model = params["SHEEP_MODEL"] { self.model = model }
-    if let text = params["SHEEP_MAX_TOKENS"] { maxTokens = try Self.tokens(Int(text), as: "fastcgi_param SHEEP_MAX_TOKENS") }
+    if let text = params["SHEEP_MAX_TOKENS"] {
+      maxTokens = try Self.tokens(Int(text), as: "fastcgi_param SHEEP_MAX_TOKENS")
+    }
     if let text = params["SHEEP_TEMPERATURE"] {
       temperature = try Self.warmth(Double(text), as: "fastcgi_param SHEEP_TEMPERATURE")
     }

@@ -77,11 +77,6 @@ public struct Lifecycle {
     case clientStalled
   }
 
-  /// The longest answer that is taken in whole, where it is not streamed.
-  static let wholeBound = 16 << 20
-  /// The longest body of a failure that is looked into.
-  static let refusalBound = 64 << 10
-
   public let subject: Subject
   public var buffer: BackpressureBuffer
   /// Nil while it runs.
@@ -92,23 +87,13 @@ public struct Lifecycle {
   /// Pieces of visible text that were passed on.
   public private(set) var tokenCount = 0
 
-  private enum Body { case eventStream, whole, refusal }
-
   private let clocks: Clocks
   private let writer: EventStreamWriter
   private let started: Instant
-  private var head = ResponseHead()
-  private var body = Body.eventStream
-  private var parser: EventStreamParser
-  private var decoder: OpenAIDecoder
-  private var deltas: [Delta] = []
-  /// The body of a refusal or of a whole answer; of an event stream, the lines that are none.
-  private var collected: [UInt8] = []
+  private var reply: ReplyReader
 
   private var finishReason: FinishReason?
   private var hasToolCalls = false
-  private var sawEvent = false
-  private var skipped = 0
   private var firstOutputAt: Instant?
   private var firstTokenAt: Instant?
   private var lastByteAt: Instant
@@ -122,10 +107,9 @@ public struct Lifecycle {
   ) {
     self.subject = subject
     self.clocks = clocks
-    self.decoder = decoder
+    reply = ReplyReader(lineBound: lineBound, decoder: decoder)
     buffer = BackpressureBuffer(mark: mark)
     writer = EventStreamWriter(requestID: subject.requestID)
-    parser = EventStreamParser(bound: lineBound)
     started = now
     lastByteAt = now
     lastOutputAt = now
@@ -140,30 +124,25 @@ public struct Lifecycle {
 
   /// The head of its reply is there.
   public mutating func receive(head: ResponseHead) {
-    self.head = head
-    if head.status != 200 {
-      body = .refusal
-    } else if head.contentType == "application/json" || head.contentType.hasSuffix("+json") {
-      body = .whole
-    }
+    reply.receive(head: head)
   }
 
   /// Bytes of its body, in any chunking.
   public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> Action {
     guard outcome == nil else { return .nothing }
     lastByteAt = now
-    switch body {
-    case .eventStream: return receiveEvents(bytes, at: now)
-    case .refusal:
-      collected.append(bytes.extracting(0..<min(bytes.count, Self.refusalBound - collected.count)))
-      return .nothing
-    case .whole:
-      guard collected.count + bytes.count <= Self.wholeBound else {
-        return fail(malformed("an answer of more than \(Self.wholeBound) bytes in one piece"), at: now)
+    var position = 0
+    var action = Action.nothing
+    do throws(ReplyReader.Malformed) {
+      while let place = try reply.next(in: bytes, from: &position) {
+        let next = pass(on: place, in: bytes, at: now)
+        if outcome != nil { return next }
+        if next != .nothing { action = next }
       }
-      collected.append(bytes)
-      return .nothing
+    } catch {
+      return fail(malformed(error), at: now)
     }
+    return action
   }
 
   /// Nothing more comes from the provider.
@@ -171,76 +150,49 @@ public struct Lifecycle {
     guard outcome == nil else { return .nothing }
     switch end {
     case .complete: return bodyEnded(at: now)
-    case .brokenOff:
-      if body == .refusal { return fail(refusal(), at: now) }
-      return fail(
-        Failure(.upstreamTruncated, "\(subject.provider) broke off before the end of its answer; ask again"), at: now)
+    case .brokenOff where reply.isRefusal: return bodyEnded(at: now)
+    case .brokenOff: return fail(truncated("broke off"), at: now)
     case .unreachable(let why):
       return fail(Failure(.upstreamUnreachable, "\(subject.provider) cannot be reached: \(why)"), at: now)
     case .connectTimedOut:
-      return fail(
-        Failure(.upstreamUnreachable, status: 504, "\(subject.provider) cannot be reached: no connection in time"),
-        at: now)
+      let why = "\(subject.provider) cannot be reached: no connection in time"
+      return fail(Failure(.upstreamUnreachable, status: 504, why), at: now)
     }
   }
 
-  private mutating func receiveEvents(_ bytes: Span<UInt8>, at now: Instant) -> Action {
-    var position = 0
-    var action = Action.nothing
-    do throws(EventStreamParser.TooLong) {
-      while let item = try parser.next(in: bytes, from: &position) {
-        let next = take(item, in: bytes, at: now)
-        if outcome != nil { return next }
-        if next != .nothing { action = next }
+  /// The body has ended as HTTP says it must; whether the answer has is another matter.
+  private mutating func bodyEnded(at now: Instant) -> Action {
+    let nothing: [UInt8] = []
+    do throws(ReplyReader.Malformed) {
+      while let place = try reply.finish() {
+        let action = pass(on: place, in: nothing.span, at: now)
+        if outcome != nil { return action }
       }
     } catch {
-      return fail(malformed("a line of more than \(error.bound) bytes"), at: now)
+      return fail(malformed(error), at: now)
     }
-    return action
+    return finishReason != nil ? finish(at: now) : fail(truncated("ended its reply"), at: now)
   }
 
-  private mutating func take(_ item: EventStreamParser.Item, in input: Span<UInt8>, at now: Instant) -> Action {
-    switch item {
-    case .event(.input(let range)): return decode(input.extracting(range), at: now)
-    case .event(.carried(let range)):
-      // Moved out, so that its bytes may be read while the rest changes.
-      let carrier = parser
-      return decode(carrier.carriedBytes.extracting(range), at: now)
-    case .unknownLine(.input(let range)): return takeUnknownLine(input.extracting(range), at: now)
-    case .unknownLine(.carried(let range)):
-      let carrier = parser
-      return takeUnknownLine(carrier.carriedBytes.extracting(range), at: now)
+  /// Passes on what one item of the reply says.
+  private mutating func pass(on place: ReplyReader.Place, in input: Span<UInt8>, at now: Instant) -> Action {
+    switch place {
+    case .input(let range):
+      return pass(on: reply.deltas, in: input.extracting(range), at: now)
+    // A copy of the reader (not of its bytes) is read while the rest of this changes.
+    case .carried(let range):
+      let reply = reply
+      return pass(on: reply.deltas, in: reply.carriedBytes.extracting(range), at: now)
+    case .collected(let range):
+      let reply = reply
+      return pass(on: reply.deltas, in: reply.collectedBytes.extracting(range), at: now)
     }
   }
 
-  /// `error: {…}` is a failure at once; other lines may be a JSON text that shows only at the end.
-  private mutating func takeUnknownLine(_ line: Span<UInt8>, at now: Instant) -> Action {
-    if line.holds("error:", at: 0) {
-      return fail(told(ProviderFailure(status: nil, body: line.extracting(6..<line.count))), at: now)
-    }
-    guard collected.count + line.count < Self.wholeBound else {
-      return fail(malformed("text that is no event stream"), at: now)
-    }
-    collected.append(line)
-    collected.append(0x0A)
-    return .nothing
-  }
-
-  private mutating func decode(_ data: Span<UInt8>, at now: Instant) -> Action {
-    deltas.removeAll(keepingCapacity: true)
-    do throws(JSONReader.Malformed) {
-      let name = parser.name
-      guard try decoder.decode(name: name.span, data: data, into: &deltas) else {
-        skipped += 1
-        return .nothing
-      }
-    } catch {
-      return fail(malformed("an event that is no JSON at its byte \(error.offset)"), at: now)
-    }
-    sawEvent = true
+  private mutating func pass(on deltas: [Delta], in data: Span<UInt8>, at now: Instant) -> Action {
     var action = Action.nothing
-    for index in deltas.indices {
-      let next = pass(on: deltas[index], in: data, at: now)
+    for delta in deltas {
+      let next = pass(on: delta, in: data, at: now)
       if outcome != nil { return next }
       if next != .nothing { action = next }
     }
@@ -276,39 +228,6 @@ public struct Lifecycle {
     return .send
   }
 
-  /// The body has ended as HTTP says it must; whether the answer has is another matter.
-  private mutating func bodyEnded(at now: Instant) -> Action {
-    if body == .refusal { return fail(refusal(), at: now) }
-    do throws(EventStreamParser.TooLong) {
-      while body == .eventStream, let item = try parser.finish() {
-        let nothing: [UInt8] = []
-        let action = take(item, in: nothing.span, at: now)
-        if outcome != nil { return action }
-      }
-    } catch {
-      return fail(malformed("a line of more than \(error.bound) bytes"), at: now)
-    }
-    let rest = collected
-    let trimmed = rest.span.trimmed
-    if let first = trimmed.first, rest[first] == UInt8(ascii: "{") || rest[first] == UInt8(ascii: "[") {
-      let action = takeWhole(rest.span.extracting(trimmed), at: now)
-      if outcome != nil { return action }
-    } else if !sawEvent, !trimmed.isEmpty {
-      let type = head.contentType.isEmpty ? "something" : head.contentType
-      return fail(malformed("\(type) that is no event stream"), at: now)
-    }
-    if finishReason != nil { return finish(at: now) }
-    return fail(
-      Failure(.upstreamTruncated, "\(subject.provider) ended its reply before the end of its answer; ask again"), at: now
-    )
-  }
-
-  /// A JSON text without an event stream around it: a failure, or an answer that was not streamed.
-  private mutating func takeWhole(_ text: Span<UInt8>, at now: Instant) -> Action {
-    if text[0] == UInt8(ascii: "[") { return fail(told(ProviderFailure(status: nil, body: text)), at: now) }
-    return decode(text, at: now)
-  }
-
   // MARK: Endings
 
   private mutating func finish(at now: Instant) -> Action {
@@ -316,7 +235,7 @@ public struct Lifecycle {
     let completion = EventStreamWriter.Completion(
       model: subject.model, finishReason: reason, usage: usage,
       cost: usage.flatMap { usage in subject.price.map { $0.cost(of: usage) } },
-      firstToken: firstTokenMilliseconds, duration: milliseconds(at: now), skipped: skipped)
+      firstToken: firstTokenMilliseconds, duration: milliseconds(at: now), skipped: reply.skipped)
     let writer = writer
     output(at: now) { writer.done(completion, to: &$0) }
     return end(.done(reason))
@@ -347,7 +266,6 @@ public struct Lifecycle {
 
   private mutating func end(_ outcome: Outcome) -> Action {
     self.outcome = outcome
-    collected = []
     return .finish
   }
 
@@ -370,12 +288,12 @@ public struct Lifecycle {
     Failure(failure, of: subject.provider, secrets: subject.secrets)
   }
 
-  private func malformed(_ what: String) -> Failure {
-    Failure(.upstreamMalformed, "\(subject.provider) sent \(what); what followed is lost")
+  private func malformed(_ error: ReplyReader.Malformed) -> Failure {
+    Failure(.upstreamMalformed, "\(subject.provider) sent \(error.what); what followed is lost")
   }
 
-  private func refusal() -> Failure {
-    told(ProviderFailure(status: head.status, body: collected.span, retryAfter: head.retryAfter))
+  private func truncated(_ what: String) -> Failure {
+    Failure(.upstreamTruncated, "\(subject.provider) \(what) before the end of its answer; ask again")
   }
 
   // MARK: The client

@@ -51,4 +51,3 @@ public struct CrossOrigin: Sendable {
     return authority.prefix { $0 != ":" && $0 != "/" }.lowercased()
   }
 }
-

@@ -87,7 +87,8 @@ public struct OpenAIDecoder {
         }
       } else if name.equals("object", in: bytes), try json.peek() == .string {
         if try json.string().equals("error", in: bytes) { failed = true }
-      } else if name.equals("message", in: bytes) || name.equals("detail", in: bytes) || name.equals("code", in: bytes) {
+      } else if name.equals("message", in: bytes) || name.equals("detail", in: bytes) || name.equals("code", in: bytes)
+      {
         // Beside `choices` these mean nothing to us; alone they are an error (vLLM, FastAPI).
         try failure.readMember(name, &json)
       } else {
@@ -154,7 +155,8 @@ public struct OpenAIDecoder {
     }
     if index != 0 { calls = callsBefore }
     if let reason {
-      deltas.append(reason == .other("error") ? .failure(ProviderFailure()) : .finish(refused ? .contentFilter : reason))
+      deltas.append(
+        reason == .other("error") ? .failure(ProviderFailure()) : .finish(refused ? .contentFilter : reason))
     }
     return index
   }
