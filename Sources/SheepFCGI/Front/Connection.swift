@@ -32,6 +32,8 @@ final class Connection {
   /// Input that must wait for the running request's end.
   private var heldBack: [UInt8] = []
   private var interest: Poller<Worker.Source>.Interest = .read
+  /// The socket took less than it was offered, and has not said since that it takes more.
+  private var isBlocked = false
   private var closesWhenSent = false
   private var isClosed = false
   private var timer: Timer?
@@ -55,7 +57,9 @@ final class Connection {
 
   func ready(_ readiness: Poller<Worker.Source>.Readiness) {
     if readiness.canRead || readiness.isHangup { read(isHangup: readiness.isHangup) }
-    if readiness.canWrite, !isClosed { sendMore() }
+    guard readiness.canWrite, !isClosed else { return }
+    isBlocked = false
+    sendMore()
   }
 
   private func read(isHangup: Bool) {
@@ -145,6 +149,8 @@ final class Connection {
   /// Sends the front of `waiting`, as far as the socket takes it, and tells how much of it is gone.
   /// - Parameter isEnded: nothing will follow `waiting`.
   func send(_ waiting: Span<UInt8>, isEnded: Bool) -> (taken: Int, state: SendState) {
+    // The poller tells when it takes more; asking before that would be in vain.
+    guard !isBlocked else { return (0, .blocked) }
     var taken = 0
     while true {
       framer.next(waiting: waiting.count - taken, isEnded: isEnded, replies: &replies)
@@ -153,6 +159,7 @@ final class Connection {
       switch socket.write(framer.lead, content, framer.tail) {
       case .bytes(let count): taken += framer.sent(count)
       case .blocked:
+        isBlocked = true
         wantsWrite = true
         return (taken, .blocked)
       case .ended, .broken: return (taken, .broken)

@@ -109,7 +109,7 @@ final class Exchange {
       call?.resume()
     case nil: break
     }
-    if result.state == .blocked { reschedule() }
+    if lifecycle.hasEarlierDeadline { reschedule() }
   }
 
   /// The web server closed the connection, or calls the request off: the provider learns of it in this turn.
@@ -145,7 +145,7 @@ final class Exchange {
   }
 
   private func reschedule() {
-    guard let timer, let deadline = lifecycle.deadline else { return }
+    guard let timer, let deadline = lifecycle.takeDeadline() else { return }
     worker.timers.schedule(timer, at: deadline)
   }
 }

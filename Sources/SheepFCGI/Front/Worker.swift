@@ -92,7 +92,7 @@ final class Worker {
     let deadlines = [timers.next, upstream.deadline].compactMap { $0 }
     guard let next = deadlines.min() else { return -1 }
     // Rounded up: waking before the deadline would find nothing to do and come back at once.
-    let nanoseconds = next.nanoseconds - Clock.now().nanoseconds
+    let nanoseconds = next.nanoseconds - now.nanoseconds
     return Int32(clamping: max(0, (nanoseconds + 999_999) / 1_000_000))
   }
 
@@ -235,11 +235,12 @@ final class Worker {
   }
 
   private static func watch(_ socket: Int32, _ what: Int32, with poller: Poller<Source>) {
-    poller.remove(socket)
+    guard what != CURL_POLL_REMOVE else { return poller.remove(socket) }
     var interest = Poller<Source>.Interest()
     if what & CURL_POLL_IN != 0 { interest.insert(.read) }
     if what & CURL_POLL_OUT != 0 { interest.insert(.write) }
-    if what != CURL_POLL_REMOVE { try? poller.add(socket, interest, .upstream(socket)) }
+    // Where it fails, the transfer's clocks end it.
+    try? poller.set(socket, interest, .upstream(socket))
   }
 
   // MARK: Draining

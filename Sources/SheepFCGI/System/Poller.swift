@@ -60,6 +60,15 @@ final class Poller<Target> {
     try control(EPOLL_CTL_MOD, descriptor, interest)
   }
 
+  /// Adds the descriptor, or changes what is waited for where it is there already.
+  func set(_ descriptor: Int32, _ interest: Interest, _ target: Target) throws(SystemError) {
+    if Int(descriptor) < slots.count, slots[Int(descriptor)].target != nil {
+      // ENOENT: its number was closed without a word to us and is another's now.
+      do { return try modify(descriptor, interest) } catch where error.code != ENOENT { throw error } catch {}
+    }
+    try add(descriptor, interest, target)
+  }
+
   /// Before the descriptor is closed. One that is not there is no fault.
   func remove(_ descriptor: Int32) {
     let index = Int(descriptor)

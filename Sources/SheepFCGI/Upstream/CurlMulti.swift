@@ -44,7 +44,8 @@ final class CurlMulti {
     sheep_multi_set_timer(multi) { _, milliseconds, context in
       guard let context else { return 0 }
       let this = Unmanaged<CurlMulti>.fromOpaque(context).takeUnretainedValue()
-      this.curlDeadline = milliseconds < 0 ? nil : Clock.now() + .milliseconds(milliseconds)
+      // 0 means at once, which by the loop's time has already come.
+      this.curlDeadline = milliseconds < 0 ? nil : milliseconds == 0 ? .past : Clock.now() + .milliseconds(milliseconds)
       return 0
     }
   }

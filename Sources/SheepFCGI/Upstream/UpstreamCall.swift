@@ -11,7 +11,7 @@ final class UpstreamCall {
 
   private let endpoint: ProviderEndpoint
   private let connectTimeout: Duration
-  private let body: [UInt8]
+  private var body: [UInt8]
   private var easy: UnsafeMutableRawPointer?
   private var head = ResponseHead()
   private var isPaused = false
@@ -43,6 +43,7 @@ final class UpstreamCall {
     body.withUnsafeBytes { body in
       _ = sheep_easy_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
     }
+    body = []
     let version = endpoint.provider.http == .http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
     sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
     sheep_easy_set_long(easy, CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
@@ -52,6 +53,8 @@ final class UpstreamCall {
     sheep_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
     // Else a transfer that is cancelled during its name lookup waits for the resolver's thread, and all streams with it.
     sheep_easy_set_long(easy, CURLOPT_QUICK_EXIT, 1)
+    // The head of a proxy's answer to CONNECT is not the provider's.
+    sheep_easy_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     sheep_easy_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
     sheep_easy_set_string(easy, CURLOPT_USERAGENT, "sheepfcgi/\(Program.version)")
     for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
@@ -133,6 +136,9 @@ final class UpstreamCall {
     sheep_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
     if result == CURLE_OK { return .complete }
     if status != 0 { return .brokenOff }
+    var proxyStatus = 0
+    sheep_easy_get_long(easy, CURLINFO_HTTP_CONNECTCODE, &proxyStatus)
+    if proxyStatus >= 300 { return .unreachable("the proxy answers with status \(proxyStatus)") }
     let reason = String(cString: curl_easy_strerror(result))
     switch result {
     case CURLE_OPERATION_TIMEDOUT: return .connectTimedOut

@@ -6,6 +6,9 @@ public struct Instant: InstantProtocol, Sendable {
     self.nanoseconds = nanoseconds
   }
 
+  /// Before any moment that the clock will show.
+  public static var past: Instant { Instant(nanoseconds: 0) }
+
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 
   public func advanced(by duration: Duration) -> Instant {

@@ -99,6 +99,8 @@ public struct Lifecycle {
   private var lastByteAt: Instant
   private var lastOutputAt: Instant
   private var waitingSince: Instant?
+  /// A clock has started that may end before the deadline that was last taken.
+  public private(set) var hasEarlierDeadline = true
 
   /// - Parameter lineBound: bytes of one line of the provider's stream.
   public init(
@@ -270,7 +272,10 @@ public struct Lifecycle {
   }
 
   private mutating func output(at now: Instant, _ body: (inout [UInt8]) -> Void) {
-    if firstOutputAt == nil { firstOutputAt = now }
+    if firstOutputAt == nil {
+      firstOutputAt = now
+      hasEarlierDeadline = true
+    }
     sendHead()
     lastOutputAt = now
     buffer.write(body)
@@ -302,12 +307,16 @@ public struct Lifecycle {
   public mutating func clientTook(_ count: Int, at now: Instant) {
     buffer.take(count)
     if count > 0 || buffer.isEmpty { waitingSince = nil }
-    if !buffer.isEmpty, waitingSince == nil { waitingSince = now }
+    if !buffer.isEmpty, waitingSince == nil {
+      waitingSince = now
+      hasEarlierDeadline = true
+    }
   }
 
   /// The provider may go on after a pause: its silence until now was ours.
   public mutating func upstreamResumed(at now: Instant) {
     lastByteAt = now
+    hasEarlierDeadline = true
   }
 
   // MARK: Clocks
@@ -328,7 +337,7 @@ public struct Lifecycle {
     if firstOutputAt != nil, !buffer.isPaused, now >= lastByteAt + clocks.idle {
       return fail(timeout(.timeoutIdle, clocks.idle, "fell silent in its answer"), at: now)
     }
-    if status == 0 ? now >= started + clocks.hold : now >= lastOutputAt + clocks.ping {
+    if let due = pingTime, now >= due {
       sendHead()
       lastOutputAt = now
       let writer = writer
@@ -338,17 +347,30 @@ public struct Lifecycle {
     return .nothing
   }
 
-  /// When `tick` has something to do at the earliest, as things stand; nil: never.
-  public var deadline: Instant? {
+  /// When `tick` has something to do at the earliest, as things stand; nil: never. Most of the time it only moves back:
+  /// it is to be asked for when `hasEarlierDeadline`, and after each `tick`.
+  public mutating func takeDeadline() -> Instant? {
+    hasEarlierDeadline = false
+    return deadline
+  }
+
+  private var deadline: Instant? {
     let stall = waitingSince.map { $0 + clocks.clientStall }
     guard outcome == nil else { return stall }
-    var next = min(started + clocks.total, status == 0 ? started + clocks.hold : lastOutputAt + clocks.ping)
+    var next = started + clocks.total
+    if let pingTime { next = min(next, pingTime) }
     if firstOutputAt == nil {
       next = min(next, started + clocks.firstToken)
     } else if !buffer.isPaused {
       next = min(next, lastByteAt + clocks.idle)
     }
     return stall.map { min(next, $0) } ?? next
+  }
+
+  /// When silence towards the client must end; nil while it has not even taken what is there.
+  private var pingTime: Instant? {
+    guard waitingSince == nil else { return nil }
+    return status == 0 ? started + clocks.hold : lastOutputAt + clocks.ping
   }
 
   private func timeout(_ kind: Failure.Kind, _ limit: Duration, _ what: String) -> Failure {
