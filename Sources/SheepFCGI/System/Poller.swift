@@ -64,7 +64,7 @@ final class Poller<Target> {
   func set(_ descriptor: Int32, _ interest: Interest, _ target: Target) throws(SystemError) {
     if Int(descriptor) < slots.count, slots[Int(descriptor)].target != nil {
       // ENOENT: its number was closed without a word to us and is another's now.
-      do { return try modify(descriptor, interest) } catch where error.code != ENOENT { throw error } catch {}
+      do { return try modify(descriptor, interest) } catch  where error.code != ENOENT { throw error } catch {}
     }
     try add(descriptor, interest, target)
   }

@@ -1,0 +1,69 @@
+# `make demo` and `make test` do all the set-up on a Debian 12 that has a Swift toolchain; `make help` tells the rest.
+
+BUILD := .build/release
+PYTHON := .venv/bin/python
+# More arguments for pytest, as in  make server-test ARGS='-k page -x'
+ARGS :=
+
+.PHONY: help demo test unit-test server-test build lint format sanitize clean packages need-swift
+.NOTPARALLEL:
+
+help:
+	@echo 'make demo         everything on http://127.0.0.1:8080 with a small real model, or with HolySheep where'
+	@echo '                  HOLYSHEEP_API_KEY is set; PROVIDER=mock for a mock, PORT=… for another port'
+	@echo 'make test         every test: unit-test and server-test'
+	@echo 'make unit-test    the library'
+	@echo 'make server-test  nginx, workers, a mock provider and a browser; ARGS=… for pytest'
+	@echo 'make build        a release build of all programs'
+	@echo 'make lint         swift format, and shellcheck where it is installed'
+	@echo 'make format       lay the sources out'
+	@echo 'make sanitize     the tests with the address and the thread sanitizer (long)'
+	@echo 'make clean        remove all that was built or downloaded here'
+
+demo: need-swift
+	@scripts/demo
+
+test: unit-test server-test
+
+unit-test: packages
+	swift test --disable-xctest
+
+server-test: packages build .venv/installed.txt
+	$(PYTHON) -m pytest Tests/ServerTests $(ARGS)
+
+build: need-swift
+	swift build -c release
+
+packages: need-swift
+	@scripts/install-packages test
+
+.venv/installed.txt: Tests/ServerTests/requirements.txt
+	python3 -m venv --clear .venv
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r $<
+	@cp $< $@
+
+# Debug builds in directories of their own; the mock stays the ordinary one. SANITIZER tells the tests that measure.
+sanitize: packages build .venv/installed.txt
+	swift test --disable-xctest --sanitize=address --scratch-path .build-asan
+	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan
+	SANITIZER=address SHEEPFCGI="$$PWD/.build-asan/debug/sheepfcgi" MOCK_PROVIDER="$$PWD/$(BUILD)/mock-provider" \
+	  $(PYTHON) -m pytest Tests/ServerTests $(ARGS)
+	SANITIZER=thread TSAN_OPTIONS=halt_on_error=1 \
+	  SHEEPFCGI="$$PWD/.build-tsan/debug/sheepfcgi" MOCK_PROVIDER="$$PWD/$(BUILD)/mock-provider" \
+	  $(PYTHON) -m pytest Tests/ServerTests $(ARGS)
+
+lint: need-swift
+	swift format lint --strict -r Sources Tests Package.swift
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/demo scripts/install-packages .ci/run; fi
+
+format: need-swift
+	swift format -i -r Sources Tests Package.swift
+
+clean:
+	rm -rf .build .build-* .venv
+
+need-swift:
+	@command -v swift >/dev/null || { \
+	  echo 'There is no swift on the PATH. Install Swift 6.2 or later (https://www.swift.org/install/linux/),' >&2; \
+	  echo 'or add the toolchain that you have:  PATH=$$PATH:/where/it/lies/usr/bin make …' >&2; \
+	  exit 1; }
