@@ -24,7 +24,7 @@ final class Connection {
   private static let replyBound = 16 << 10
 
   let socket: StreamSocket
-  private unowned let worker: Worker
+  private let worker: Worker
   private var parser: GatewayParser
   private var framer = ResponseFramer()
   private var replies: [UInt8] = []

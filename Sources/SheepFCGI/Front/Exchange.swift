@@ -1,13 +1,13 @@
 import Streaming
 
 /// One generation on its way: it owns the call to the provider and, in its lifecycle, the buffer of what the client has
-/// not taken yet. It knows its connection, but neither owns the other. Bound to its worker's thread.
+/// not taken yet. It and its connection know each other only as long as the answer lasts. Bound to its worker's thread.
 final class Exchange {
   let plan: StreamPlan
   private(set) var lifecycle: Lifecycle
 
-  private unowned let worker: Worker
-  private weak var connection: Connection?
+  private let worker: Worker
+  private var connection: Connection?
   private var call: UpstreamCall?
   private var timer: Timer?
   /// Something waits to be done at the end of the loop's step; see `Worker.settle`.
@@ -126,6 +126,7 @@ final class Exchange {
   private func over() {
     guard !isOver else { return }
     isOver = true
+    connection = nil
     releaseUpstream()
     if let timer { worker.timers.cancel(timer) }
     timer = nil

@@ -4,8 +4,8 @@ import Streaming
 
 /// One HTTP request to a provider, and its reply as it comes. Bound to its worker's thread.
 final class UpstreamCall {
-  /// Who hears of it; nil once nobody wants to any more.
-  weak var exchange: Exchange?
+  /// Who hears of it; nil once nobody wants to any more. The exchange sees to that at its end.
+  var exchange: Exchange?
   /// Whether it is this call's part to look the host's name up afresh; see `NameGate`.
   var looksNameUp = false
 
@@ -128,6 +128,8 @@ final class UpstreamCall {
     let end = Self.end(result, easy)
     if case .unreachable = end { endpoint.gate.failed(self, end) }
     if end == .connectTimedOut { endpoint.gate.failed(self, end) }
+    let exchange = exchange
+    self.exchange = nil
     exchange?.upstreamEnded(end)
   }
 

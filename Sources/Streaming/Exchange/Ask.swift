@@ -129,11 +129,12 @@ private struct Fields {
       while let name = try json.nextMember() { try read(name.text(in: bytes), &json) }
       try json.end()
     } catch let error as JSONReader.Malformed {
-      throw Failure(.badRequest, "the body is no JSON: see its byte \(error.offset)")
+      throw Failure(
+        .badRequest, "the body is no JSON (see its byte \(error.offset)); send a JSON object with prompt or messages")
     } catch let failure as Failure {
       throw failure
     } catch {
-      throw Failure(.badRequest, "the body cannot be read")
+      throw Failure(.badRequest, "the body cannot be read; send a JSON object with prompt or messages")
     }
   }
 

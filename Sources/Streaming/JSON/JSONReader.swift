@@ -7,6 +7,7 @@ public struct JSONReader: ~Escapable {
   public private(set) var position: Int
   /// True between an opening bracket and its first member, where no comma stands.
   private var atFirstMember = false
+  private var depth = 0
 
   public enum Kind { case object, array, string, number, boolean, null }
 
@@ -41,8 +42,7 @@ public struct JSONReader: ~Escapable {
 
   @_lifetime(self: copy self)
   public mutating func enterObject() throws(Malformed) {
-    try expect(UInt8(ascii: "{"))
-    atFirstMember = true
+    try enter(UInt8(ascii: "{"))
   }
 
   /// The next member's name, with the reader at its value; nil past the closing brace.
@@ -56,8 +56,7 @@ public struct JSONReader: ~Escapable {
 
   @_lifetime(self: copy self)
   public mutating func enterArray() throws(Malformed) {
-    try expect(UInt8(ascii: "["))
-    atFirstMember = true
+    try enter(UInt8(ascii: "["))
   }
 
   /// True with the reader at the next element; false past the closing bracket.
@@ -134,25 +133,19 @@ public struct JSONReader: ~Escapable {
   public mutating func skip() throws(Malformed) -> Range<Int> {
     skipSpace()
     let start = position
-    try skip(depth: 0)
-    return start..<position
-  }
-
-  @_lifetime(self: copy self)
-  private mutating func skip(depth: Int) throws(Malformed) {
-    guard depth < Self.depthBound else { throw Malformed(offset: position) }
     switch try peek() {
     case .object:
       try enterObject()
-      while try nextMember() != nil { try skip(depth: depth + 1) }
+      while try nextMember() != nil { try skip() }
     case .array:
       try enterArray()
-      while try nextElement() { try skip(depth: depth + 1) }
+      while try nextElement() { try skip() }
     case .string: _ = try string()
     case .number: _ = try number()
     case .boolean: try pass(bytes[position] == UInt8(ascii: "t") ? "true" : "false")
     case .null: try pass("null")
     }
+    return start..<position
   }
 
   // MARK: Bytes
@@ -180,12 +173,22 @@ public struct JSONReader: ~Escapable {
     position += 1
   }
 
+  /// Readers of nested values call themselves, so the depth is bounded for them too, not for `skip` alone.
+  @_lifetime(self: copy self)
+  private mutating func enter(_ bracket: UInt8) throws(Malformed) {
+    try expect(bracket)
+    guard depth < Self.depthBound else { throw Malformed(offset: position) }
+    depth += 1
+    atFirstMember = true
+  }
+
   @_lifetime(self: copy self)
   private mutating func continues(until close: UInt8) throws(Malformed) -> Bool {
     let byte = try nextByte()
     if byte == close {
       position += 1
       atFirstMember = false
+      depth -= 1
       return false
     }
     if atFirstMember {
