@@ -28,7 +28,6 @@ public struct FastCGIParser {
   /// The content of a record that is needed whole.
   private var content: [UInt8] = []
   private var params: [UInt8] = []
-  private var paramsOverflow = false
   private var decoded = Params()
   private var body: BodyIntake?
 
@@ -112,8 +111,10 @@ public struct FastCGIParser {
   /// A part of a record's content.
   private mutating func take(_ part: Span<UInt8>, of record: Record) -> GatewayAction? {
     if isStream(record, FCGI_PARAMS), phase == .params {
-      if params.count + part.count > bounds.params { paramsOverflow = true }
-      if !paramsOverflow { params.append(part) }
+      guard params.count + part.count <= bounds.params else {
+        return .close("parameters of more than \(bounds.params) bytes (limits.params_bytes)")
+      }
+      params.append(part)
     } else if isStream(record, FCGI_STDIN), phase == .stdin {
       body?.append(part)
       if body?.isOverrun == true {
@@ -177,13 +178,11 @@ public struct FastCGIParser {
     }
     phase = .params
     params.removeAll()
-    paramsOverflow = false
     body = nil
     return nil
   }
 
   private mutating func endParams() -> GatewayAction? {
-    guard !paramsOverflow else { return .close("parameters of more than \(bounds.params) bytes (limits.params_bytes)") }
     guard let decoded = try? Params(fastCGI: params) else { return .close("parameters that are no names and values") }
     params = []
     self.decoded = decoded

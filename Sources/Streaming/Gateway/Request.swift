@@ -80,15 +80,21 @@ struct BodyIntake {
     Failure(.badRequest, status: 413, "the body is longer than \(bound) bytes (\(setting)); send less")
   }
 
-  /// True where more came than was announced: the peer cannot be trusted with the connection.
-  var isOverrun: Bool { announced.map { received > $0 } ?? false }
+  /// What is dropped of a body that is too large, so that the web server reads the answer rather than an error of its own.
+  private static let dropBound = 16 << 20
+
+  /// True where more came than was announced or than anyone sends by mistake: it is answered at once, and the connection
+  /// ends.
+  var isOverrun: Bool { isOverlong || received > bound + Self.dropBound }
+
+  private var isOverlong: Bool { announced.map { received > $0 } ?? false }
 
   /// True where all that was announced has come.
   var isComplete: Bool { announced.map { received >= $0 } ?? false }
 
   mutating func append(_ part: Span<UInt8>) {
     received += part.count
-    if isOverrun {
+    if isOverlong {
       defect = Failure(.badRequest, "the body is longer than CONTENT_LENGTH; send as many bytes as announced")
     } else if received > bound, defect == nil {
       defect = tooLarge

@@ -75,7 +75,7 @@ public struct SCGIParser {
     self.body = nil
     body.append(input.extracting(position..<input.count))
     position = input.count
-    guard body.isComplete || body.announced == nil else {
+    guard body.isComplete || body.isOverrun || body.announced == nil else {
       self.body = body
       return nil
     }
