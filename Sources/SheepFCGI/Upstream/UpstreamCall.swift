@@ -141,12 +141,15 @@ final class UpstreamCall {
     var proxyStatus = 0
     sheep_easy_get_long(easy, CURLINFO_HTTP_CONNECTCODE, &proxyStatus)
     if proxyStatus >= 300 { return .unreachable("the proxy answers with status \(proxyStatus)") }
-    let reason = String(cString: curl_easy_strerror(result))
     switch result {
     case CURLE_OPERATION_TIMEDOUT: return .connectTimedOut
     case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE, CURLE_WEIRD_SERVER_REPLY:
       return .brokenOff
-    default: return .unreachable(reason)
+    case CURLE_COULDNT_RESOLVE_HOST: return .unreachable("its name is not found")
+    case CURLE_COULDNT_RESOLVE_PROXY: return .unreachable("the name of the proxy is not found")
+    case CURLE_COULDNT_CONNECT: return .unreachable("nobody takes the connection")
+    case CURLE_PEER_FAILED_VERIFICATION: return .unreachable("its certificate is not trusted, or is another host's")
+    default: return .unreachable(String(cString: curl_easy_strerror(result)))
     }
   }
 
