@@ -26,6 +26,7 @@ final class Worker {
   private var readBuffer = [UInt8](repeating: 0, count: 64 << 10)
   private(set) var upstream: CurlMulti!
   private(set) var router: Router!
+  private var acceptor: Acceptor!
   let log: Logger
   let accessLog: AccessLog
   private(set) var isDraining = false
@@ -33,16 +34,12 @@ final class Worker {
   private let pool: Pool
   private let handle: WorkerHandle
   private let poller: Poller<Source>
-  private var listeners: [Listener] = []
   private var connections: [Int32: Connection] = [:]
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
   private var endpoints: [String: ProviderEndpoint] = [:]
-  private var acceptRetry: Timer?
   private var drainTimer: Timer?
   private var isStopped = false
 
-  /// Between two tries to accept while the process has no descriptor left.
-  private static let acceptRetryTime = Duration.milliseconds(100)
   /// For the last words of streams that the drain limit ended.
   private static let farewellTime = Duration.seconds(1)
 
@@ -60,8 +57,7 @@ final class Worker {
     router = Router(self)
     makeEndpoints()
     try poller.add(handle.mailbox.descriptor, .read, .mailbox)
-    for listener in pool.listeners { try poller.add(listener.raw, .accept, .listener(listener)) }
-    listeners = pool.listeners
+    acceptor = try Acceptor(handle, in: pool, polledBy: poller, of: self)
   }
 
   // MARK: The loop
@@ -102,7 +98,7 @@ final class Worker {
       upstream.ready(
         socket, canRead: readiness.canRead, canWrite: readiness.canWrite, hasFailed: readiness.isError)
     case .connection(let connection): connection.ready(readiness)
-    case .listener(let listener): accept(from: listener)
+    case .listener(let listener): acceptor.accept(from: listener)
     case .mailbox: for message in handle.mailbox.take() { receive(message) }
     }
   }
@@ -124,27 +120,8 @@ final class Worker {
 
   // MARK: Connections
 
-  private func accept(from listener: Listener) {
-    // A few at a time: the other workers want some too, and the running streams their turn.
-    for _ in 0..<16 {
-      let raw = sheep_accept(listener.raw)
-      guard raw >= 0 else {
-        if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(errno) { pauseAccepting() }
-        return
-      }
-      let connection = Descriptor(owning: raw)
-      guard pool.peers.allows(raw, from: listener) else {
-        log.warning("refused a connection to \(listener): its peer is not in \(AllowedPeers.variable)")
-        continue
-      }
-      let other = pool.handleWithFewestConnections()
-      other.connections.add(1, ordering: .relaxed)
-      if other === handle { adopt(connection) } else { other.mailbox.post(.connection(connection.release())) }
-    }
-  }
-
   /// The pool counted it before it came here.
-  private func adopt(_ descriptor: consuming Descriptor) {
+  func adopt(_ descriptor: consuming Descriptor) {
     let connection = Connection(descriptor, on: self)
     do {
       try poller.add(connection.raw, .read, .connection(connection))
@@ -164,7 +141,7 @@ final class Worker {
     poller.remove(connection.raw)
     connections[connection.raw] = nil
     handle.connections.subtract(1, ordering: .relaxed)
-    resumeAccepting()
+    acceptor.descriptorFreed()
   }
 
   /// Reads what is there, and gives it to `body` before it returns.
@@ -180,25 +157,6 @@ final class Worker {
 
   /// A read that returns fewer bytes has found the socket's end for now.
   var readBytes: Int { readBuffer.count }
-
-  /// No descriptor is left: the listeners would wake the loop again and again for nothing.
-  private func pauseAccepting() {
-    guard acceptRetry == nil else { return }
-    for listener in listeners { poller.remove(listener.raw) }
-    log.warning("no descriptor is left; raise LimitNOFILE or ulimit -n, or lower limits.streams")
-    let timer = Timer { [unowned self] _ in resumeAccepting() }
-    acceptRetry = timer
-    timers.schedule(timer, at: now + Self.acceptRetryTime)
-  }
-
-  private func resumeAccepting() {
-    guard let timer = acceptRetry else { return }
-    acceptRetry = nil
-    timers.cancel(timer)
-    for listener in listeners {
-      do { try poller.add(listener.raw, .accept, .listener(listener)) } catch { log.error("\(error)") }
-    }
-  }
 
   // MARK: Exchanges
 
@@ -249,11 +207,7 @@ final class Worker {
   private func drain() {
     guard !isDraining else { return }
     isDraining = true
-    if let acceptRetry { timers.cancel(acceptRetry) }
-    acceptRetry = nil
-    for listener in listeners { poller.remove(listener.raw) }
-    listeners = []
-    pool.stoppedListening()
+    acceptor.stop()
     let timer = Timer { [unowned self] now in endStreams(at: now) }
     drainTimer = timer
     timers.schedule(timer, at: now + settings.timeouts.drain)

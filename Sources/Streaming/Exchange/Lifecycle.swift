@@ -4,26 +4,6 @@
 /// It is told what happened and at what time, writes the answer into its buffer, and returns what the loop must do.
 /// Exactly one terminal event ends a stream (`Completion` or `Failure`), or a status line where nothing went out before.
 public struct Lifecycle {
-  public struct Clocks: Sendable {
-    public var firstToken: Duration
-    public var idle: Duration
-    public var total: Duration
-    public var clientStall: Duration
-    public var ping: Duration
-    public var hold: Duration
-
-    public init(
-      firstToken: Duration, idle: Duration, total: Duration, clientStall: Duration, ping: Duration, hold: Duration
-    ) {
-      self.firstToken = firstToken
-      self.idle = idle
-      self.total = total
-      self.clientStall = clientStall
-      self.ping = ping
-      self.hold = hold
-    }
-  }
-
   /// What the answer says of itself.
   public struct Subject: Sendable {
     public var requestID: String
@@ -87,20 +67,13 @@ public struct Lifecycle {
   /// Pieces of visible text that were passed on.
   public private(set) var tokenCount = 0
 
-  private let clocks: Clocks
   private let writer: EventStreamWriter
-  private let started: Instant
+  private var deadlines: Deadlines
   private var reply: ReplyReader
 
   private var finishReason: FinishReason?
   private var hasToolCalls = false
-  private var firstOutputAt: Instant?
   private var firstTokenAt: Instant?
-  private var lastByteAt: Instant
-  private var lastOutputAt: Instant
-  private var waitingSince: Instant?
-  /// A clock has started that may end before the deadline that was last taken.
-  public private(set) var hasEarlierDeadline = true
 
   /// - Parameter lineBound: bytes of one line of the provider's stream.
   public init(
@@ -108,19 +81,16 @@ public struct Lifecycle {
     at now: Instant
   ) {
     self.subject = subject
-    self.clocks = clocks
+    deadlines = Deadlines(clocks, at: now)
     reply = ReplyReader(lineBound: lineBound, decoder: decoder)
     buffer = BackpressureBuffer(mark: mark)
     writer = EventStreamWriter(requestID: subject.requestID)
-    started = now
-    lastByteAt = now
-    lastOutputAt = now
   }
 
   /// Milliseconds until the first visible token; nil before it.
-  public var firstTokenMilliseconds: Int? { firstTokenAt.map { started.milliseconds(to: $0) } }
+  public var firstTokenMilliseconds: Int? { firstTokenAt.map { deadlines.started.milliseconds(to: $0) } }
 
-  public func milliseconds(at now: Instant) -> Int { started.milliseconds(to: now) }
+  public func milliseconds(at now: Instant) -> Int { deadlines.started.milliseconds(to: now) }
 
   // MARK: The provider
 
@@ -132,7 +102,7 @@ public struct Lifecycle {
   /// Bytes of its body, in any chunking.
   public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> Action {
     guard outcome == nil else { return .nothing }
-    lastByteAt = now
+    deadlines.providerSent(at: now)
     var position = 0
     var action = Action.nothing
     do throws(ReplyReader.Malformed) {
@@ -272,12 +242,8 @@ public struct Lifecycle {
   }
 
   private mutating func output(at now: Instant, _ body: (inout [UInt8]) -> Void) {
-    if firstOutputAt == nil {
-      firstOutputAt = now
-      hasEarlierDeadline = true
-    }
+    deadlines.outputWritten(at: now)
     sendHead()
-    lastOutputAt = now
     buffer.write(body)
   }
 
@@ -306,71 +272,48 @@ public struct Lifecycle {
   /// The client took `count` bytes of the buffer; what is left, if anything, waits since now.
   public mutating func clientTook(_ count: Int, at now: Instant) {
     buffer.take(count)
-    if count > 0 || buffer.isEmpty { waitingSince = nil }
-    if !buffer.isEmpty, waitingSince == nil {
-      waitingSince = now
-      hasEarlierDeadline = true
-    }
+    deadlines.clientTook(some: count > 0, rest: !buffer.isEmpty, at: now)
   }
 
-  /// The provider may go on after a pause: its silence until now was ours.
+  /// The provider may go on after a pause.
   public mutating func upstreamResumed(at now: Instant) {
-    lastByteAt = now
-    hasEarlierDeadline = true
+    deadlines.providerResumed(at: now)
   }
 
   // MARK: Clocks
 
   /// Does what is due by now.
   public mutating func tick(at now: Instant) -> Action {
-    if let since = waitingSince, now >= since + clocks.clientStall {
+    guard let (due, at) = nextDeadline, at <= now else { return .nothing }
+    let clocks = deadlines.clocks
+    switch due {
+    case .clientStall:
       outcome = .clientStalled
       return .abandon
-    }
-    guard outcome == nil else { return .nothing }
-    if now >= started + clocks.total {
-      return fail(timeout(.timeoutTotal, clocks.total, "did not finish its answer"), at: now)
-    }
-    if firstOutputAt == nil, now >= started + clocks.firstToken {
-      return fail(timeout(.timeoutFirstToken, clocks.firstToken, "said nothing"), at: now)
-    }
-    if firstOutputAt != nil, !buffer.isPaused, now >= lastByteAt + clocks.idle {
-      return fail(timeout(.timeoutIdle, clocks.idle, "fell silent in its answer"), at: now)
-    }
-    if let due = pingTime, now >= due {
+    case .total: return fail(timeout(.timeoutTotal, clocks.total, "did not finish its answer"), at: now)
+    case .firstToken: return fail(timeout(.timeoutFirstToken, clocks.firstToken, "said nothing"), at: now)
+    case .idle: return fail(timeout(.timeoutIdle, clocks.idle, "fell silent in its answer"), at: now)
+    case .ping:
+      deadlines.pingWritten(at: now)
       sendHead()
-      lastOutputAt = now
       let writer = writer
       buffer.write { writer.ping(to: &$0) }
       return .send
     }
-    return .nothing
   }
 
-  /// When `tick` has something to do at the earliest, as things stand; nil: never. Most of the time it only moves back:
-  /// it is to be asked for when `hasEarlierDeadline`, and after each `tick`.
+  /// When `tick` has something to do at the earliest, as things stand; nil: never. Most of the time it only moves back,
+  /// so it needs to be asked for only after each `tick`, and when `hasEarlierDeadline`.
   public mutating func takeDeadline() -> Instant? {
-    hasEarlierDeadline = false
-    return deadline
+    deadlines.hasEarlier = false
+    return nextDeadline?.at
   }
 
-  private var deadline: Instant? {
-    let stall = waitingSince.map { $0 + clocks.clientStall }
-    guard outcome == nil else { return stall }
-    var next = started + clocks.total
-    if let pingTime { next = min(next, pingTime) }
-    if firstOutputAt == nil {
-      next = min(next, started + clocks.firstToken)
-    } else if !buffer.isPaused {
-      next = min(next, lastByteAt + clocks.idle)
-    }
-    return stall.map { min(next, $0) } ?? next
-  }
+  /// A clock has started that may end before the deadline that was last taken.
+  public var hasEarlierDeadline: Bool { deadlines.hasEarlier }
 
-  /// When silence towards the client must end; nil while it has not even taken what is there.
-  private var pingTime: Instant? {
-    guard waitingSince == nil else { return nil }
-    return status == 0 ? started + clocks.hold : lastOutputAt + clocks.ping
+  private var nextDeadline: (due: Deadlines.Due, at: Instant)? {
+    deadlines.next(isHeld: status == 0, isPaused: buffer.isPaused, isOver: outcome != nil)
   }
 
   private func timeout(_ kind: Failure.Kind, _ limit: Duration, _ what: String) -> Failure {

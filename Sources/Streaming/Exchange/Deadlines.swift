@@ -1,0 +1,109 @@
+extension Lifecycle {
+  /// How long each part of an exchange may take.
+  public struct Clocks: Sendable {
+    /// Until the provider's first output.
+    public var firstToken: Duration
+    /// Between two reads of the provider.
+    public var idle: Duration
+    /// For the whole answer.
+    public var total: Duration
+    /// How long the client may take nothing of what waits for it.
+    public var clientStall: Duration
+    /// Silence after which a comment is sent.
+    public var ping: Duration
+    /// How long the status line is held.
+    public var hold: Duration
+
+    public init(
+      firstToken: Duration, idle: Duration, total: Duration, clientStall: Duration, ping: Duration, hold: Duration
+    ) {
+      self.firstToken = firstToken
+      self.idle = idle
+      self.total = total
+      self.clientStall = clientStall
+      self.ping = ping
+      self.hold = hold
+    }
+  }
+}
+
+/// What is due in an exchange, and when: notes the time of each activity, and looks at it only when asked.
+struct Deadlines {
+  enum Due { case clientStall, total, firstToken, idle, ping }
+
+  let clocks: Lifecycle.Clocks
+  let started: Instant
+  private(set) var firstOutputAt: Instant?
+  /// A clock has started that may end before the deadline that was last asked for.
+  var hasEarlier = true
+
+  private var lastByteAt: Instant
+  private var lastOutputAt: Instant
+  private var clientWaitsSince: Instant?
+
+  init(_ clocks: Lifecycle.Clocks, at now: Instant) {
+    self.clocks = clocks
+    started = now
+    lastByteAt = now
+    lastOutputAt = now
+  }
+
+  mutating func providerSent(at now: Instant) {
+    lastByteAt = now
+  }
+
+  /// Its silence until now was ours: it was paused.
+  mutating func providerResumed(at now: Instant) {
+    lastByteAt = now
+    hasEarlier = true
+  }
+
+  mutating func outputWritten(at now: Instant) {
+    if firstOutputAt == nil {
+      firstOutputAt = now
+      hasEarlier = true
+    }
+    lastOutputAt = now
+  }
+
+  mutating func pingWritten(at now: Instant) {
+    lastOutputAt = now
+  }
+
+  /// - Parameters:
+  ///   - some: whether the client took anything.
+  ///   - rest: whether more waits for it.
+  mutating func clientTook(some: Bool, rest: Bool, at now: Instant) {
+    if some || !rest { clientWaitsSince = nil }
+    if rest, clientWaitsSince == nil {
+      clientWaitsSince = now
+      hasEarlier = true
+    }
+  }
+
+  /// The earliest thing that can be due as things stand; nil: nothing ever.
+  /// - Parameters:
+  ///   - isHeld: the status line has not been sent.
+  ///   - isPaused: the provider stands still for the client's sake.
+  ///   - isOver: the terminal event is written, and only the client is waited for.
+  func next(isHeld: Bool, isPaused: Bool, isOver: Bool) -> (due: Due, at: Instant)? {
+    let stall = clientWaitsSince.map { (due: Due.clientStall, at: $0 + clocks.clientStall) }
+    if isOver { return stall }
+    var next = (due: Due.total, at: started + clocks.total)
+    func consider(_ due: Due, _ at: Instant) {
+      if at < next.at { next = (due, at) }
+    }
+    if firstOutputAt == nil {
+      consider(.firstToken, started + clocks.firstToken)
+    } else if !isPaused {
+      consider(.idle, lastByteAt + clocks.idle)
+    }
+    if let stall {
+      consider(stall.due, stall.at)
+    } else {
+      // A client that has not even taken what is there needs no sign of life.
+      consider(.ping, isHeld ? started + clocks.hold : lastOutputAt + clocks.ping)
+    }
+    return next
+  }
+}
