@@ -12,11 +12,14 @@ final class Acceptor {
   private var hasStopped = false
   /// Set while the listeners are out of the poller.
   private var retry: Timer?
+  private var nextWarning = Instant.past
 
   /// Connections that are accepted at a time: the other workers want some too, and the running streams their turn.
   private static let batch = 16
   /// Between two tries while no descriptor is left.
   private static let retryTime = Duration.milliseconds(100)
+  /// Between two log lines that say so.
+  private static let warningTime = Duration.seconds(10)
 
   init(
     _ handle: WorkerHandle, in pool: Pool, polledBy poller: Poller<Worker.Source>, of worker: Worker
@@ -69,7 +72,10 @@ final class Acceptor {
   private func standBack() {
     guard retry == nil else { return }
     for listener in pool.listeners { poller.remove(listener.raw) }
-    worker.log.warning("no descriptor is left; raise LimitNOFILE or ulimit -n, or lower limits.streams")
+    if worker.now >= nextWarning {
+      nextWarning = worker.now + Self.warningTime
+      worker.log.warning("no descriptor is left; raise LimitNOFILE or ulimit -n, or lower limits.streams")
+    }
     // Another worker, or a library, may free one without our knowing.
     let timer = Timer { [unowned self] _ in descriptorFreed() }
     retry = timer
