@@ -60,6 +60,8 @@ struct Serve: ParsableCommand {
   func run() throws {
     let environment = ProcessInfo.processInfo.environment
     do {
+      // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.
+      let signals = try SignalDescriptor(Server.signals)
       let settings = try settings(environment)
       let peers = try AllowedPeers(environment[AllowedPeers.variable])
       let source = try ListenSource.find(requested: listen, settings: settings, environment: environment)
@@ -67,7 +69,7 @@ struct Serve: ParsableCommand {
       if source.listeners.isEmpty { throw ExitStatus.failure(ExitStatus.usage, ListenSource.help) }
       for listener in source.listeners { try peers.check(listener) }
       let fallback = source.isDescriptorZero ? 1 : Machine.cores
-      try start(settings, source.listeners, peers, workers: settings.workers ?? fallback)
+      try start(signals, settings, source.listeners, peers, workers: settings.workers ?? fallback)
     } catch let error as ConfigurationError {
       throw ExitStatus.failure(ExitStatus.configuration, "\(error)")
     } catch let error as AllowedPeers.Invalid {
@@ -87,9 +89,13 @@ struct Serve: ParsableCommand {
     return settings
   }
 
-  private func start(_ settings: Settings, _ listeners: [Listener], _ peers: AllowedPeers, workers: Int) throws {
+  private func start(
+    _ signals: consuming SignalDescriptor, _ settings: Settings, _ listeners: [Listener], _ peers: AllowedPeers,
+    workers: Int
+  ) throws {
     let again = self
-    let server = try Server(settings: settings, listeners: listeners, peers: peers, workers: workers) {
+    let server = try Server(signals: signals, settings: settings, listeners: listeners, peers: peers, workers: workers)
+    {
       try again.settings(ProcessInfo.processInfo.environment)
     }
     try server.run()

@@ -3,26 +3,35 @@ import Glibc
 import Logging
 
 /// The process: starts the workers, and obeys signals until they have ended. Bound to the main thread.
-struct Server {
+struct Server: ~Copyable {
+  /// What it obeys.
+  static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP]
+
+  private let signals: SignalDescriptor
   private let pool: Pool
   private let settings: Settings
   private let queue: LogQueue
   private let log: Logger
-  /// Reads the settings anew; nil where there is nothing to read them from.
+  /// Reads the settings anew.
   private let reload: () throws -> Settings
 
-  /// - Parameter reload: for HUP.
+  /// - Parameters:
+  ///   - signals: made of `Server.signals`, before there was anything that a signal must not leave behind.
+  ///   - reload: for HUP.
   init(
-    settings: Settings, listeners: [Listener], peers: AllowedPeers, workers: Int,
+    signals: consuming SignalDescriptor, settings: Settings, listeners: [Listener], peers: AllowedPeers, workers: Int,
     reload: @escaping () throws -> Settings
   ) throws(SystemError) {
-    self.settings = settings
-    self.reload = reload
-    queue = try LogQueue()
+    let queue = try LogQueue()
     let handler = LogfmtHandler(queue)
-    log = Logger(label: "sheepfcgi") { _ in handler }
+    let log = Logger(label: "sheepfcgi") { _ in handler }
     pool = try Pool(
       listeners: listeners, peers: peers, workers: workers, log: log, accessLog: AccessLog(queue: queue))
+    self.signals = signals
+    self.settings = settings
+    self.reload = reload
+    self.queue = queue
+    self.log = log
   }
 
   /// Runs until a signal has ended it and the workers are drained.
@@ -30,8 +39,6 @@ struct Server {
     defer { queue.close() }
     // A peer that is gone shows as EPIPE where it is written to.
     signal(SIGPIPE, SIG_IGN)
-    // Before the first worker: threads inherit the mask, so that signals come to this thread alone.
-    let signals = try SignalDescriptor([SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP])
     curl_global_init(Int(CURL_GLOBAL_DEFAULT))
     let ended = try Mailbox<SystemError?>()
     var threads: [Thread] = []
@@ -49,14 +56,12 @@ struct Server {
     }
     let places = pool.listeners.map(\.description).joined(separator: " and ")
     log.notice("sheepfcgi \(Program.version) listens on \(places) with \(threads.count) worker(s)")
-    try obey(signals, until: ended, count: threads.count)
+    try obey(until: ended, count: threads.count)
     for thread in threads { thread.join() }
     log.notice("ended")
   }
 
-  private func obey(_ signals: borrowing SignalDescriptor, until ended: Mailbox<SystemError?>, count: Int)
-    throws(SystemError)
-  {
+  private func obey(until ended: Mailbox<SystemError?>, count: Int) throws(SystemError) {
     enum Source { case signal, workerEnded }
     let poller = try Poller<Source>(capacity: 2)
     try poller.add(signals.descriptor, .read, .signal)
