@@ -1,20 +1,18 @@
 import CLinux
 import Glibc
 import Streaming
-import Synchronization
 
 /// The way of every log line to standard error: a bounded queue and a thread that writes. Who logs never waits; when
 /// the reader of our log does not keep up, lines are lost, counted, and the count is told.
 final class LogQueue: Sendable {
-  private struct State {
+  private struct State: Sendable {
     var lines: [String] = []
     var lost = 0
     var isClosed = false
   }
 
-  private let state = Mutex(State())
+  private let state = Guarded(State())
   private let wakeup: Descriptor
-  private let thread: Mutex<Thread?> = Mutex(nil)
 
   /// Lines that wait at most.
   private static let bound = 8192
@@ -23,8 +21,8 @@ final class LogQueue: Sendable {
     let raw = eventfd(0, Int32(EFD_CLOEXEC))
     guard raw >= 0 else { throw SystemError(errno, "create an eventfd") }
     wakeup = Descriptor(owning: raw)
-    let writer = try Thread(name: "log") { [self] in run() }
-    thread.withLock { $0 = writer }
+    // `close` waits for its work instead, and not for ever.
+    try Thread(name: "log") { [self] in run() }.detach()
   }
 
   /// Adds a line, without its newline. Any thread.

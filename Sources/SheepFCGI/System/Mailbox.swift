@@ -1,10 +1,9 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// The one way into another thread's loop: messages in order, and a descriptor that becomes readable.
 final class Mailbox<Message: Sendable>: Sendable {
-  private let queue = Mutex<[Message]>([])
+  private let queue = Guarded<[Message]>([])
   private let wakeup: Descriptor
 
   init() throws(SystemError) {

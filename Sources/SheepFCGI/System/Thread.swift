@@ -28,6 +28,11 @@ struct Thread {
     self.handle = handle
   }
 
+  /// Nobody will wait for its end. In place of `join`.
+  func detach() {
+    pthread_detach(handle)
+  }
+
   /// Waits for its end. Once.
   func join() {
     pthread_join(handle, nil)

@@ -154,6 +154,7 @@ private struct Fields {
       guard kind == .number else { throw Failure(.badRequest, "temperature is no number; send one from 0 to 2") }
       temperature = try Self.warmth(Double(String(copying: json.bytes.extracting(try json.number()))), as: name)
     case "messages":
+      guard kind != .null else { break }
       messages = try readMessages(&json, without: [])
     default: break
     }
@@ -177,6 +178,8 @@ private struct Fields {
       try json.enterObject()
       while let name = try json.nextMember() {
         if name.equals("role", in: json.bytes) {
+          // Which of two a provider reads is its own affair, so they could hide a system message from us.
+          guard role == nil else { throw Failure(.badRequest, "messages[\(number)].role stands twice; send it once") }
           role = try json.stringOrSkip()?.text(in: json.bytes)
         } else {
           try json.skip()

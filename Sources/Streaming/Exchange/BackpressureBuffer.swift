@@ -67,6 +67,9 @@ public struct BackpressureBuffer {
     if tokensTaken == tokenEnds.count {
       tokenEnds.removeAll(keepingCapacity: true)
       tokensTaken = 0
+    } else if tokensTaken >= 1024, tokensTaken * 2 >= tokenEnds.count {
+      tokenEnds.removeSubrange(..<tokensTaken)
+      tokensTaken = 0
     }
   }
 

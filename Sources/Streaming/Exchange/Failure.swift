@@ -86,7 +86,8 @@ public struct Failure: Error, Equatable, Sendable {
 
   private static func blackOut(_ secrets: [String], in message: String) -> String {
     var text = message
-    for secret in secrets where !secret.isEmpty {
+    // The longest first, as a key may be a part of another.
+    for secret in secrets.sorted(by: { $0.utf8.count > $1.utf8.count }) where !secret.isEmpty {
       text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "[key]")
     }
     return text.count > messageBound ? text.prefix(messageBound) + "…" : text

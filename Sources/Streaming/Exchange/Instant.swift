@@ -12,7 +12,8 @@ public struct Instant: InstantProtocol, Sendable {
   public static func < (a: Instant, b: Instant) -> Bool { a.nanoseconds < b.nanoseconds }
 
   public func advanced(by duration: Duration) -> Instant {
-    Instant(nanoseconds: nanoseconds + duration.nanoseconds)
+    let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.nanoseconds)
+    return Instant(nanoseconds: overflow ? (nanoseconds < 0 ? .min : .max) : sum)
   }
 
   public func duration(to other: Instant) -> Duration {
@@ -32,6 +33,7 @@ extension Duration {
   public var nanoseconds: Int64 {
     let (seconds, attoseconds) = components
     let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? (seconds < 0 ? .min : .max) : product + attoseconds / 1_000_000_000
+    let (sum, overflowToo) = product.addingReportingOverflow(attoseconds / 1_000_000_000)
+    return overflow || overflowToo ? (seconds < 0 ? .min : .max) : sum
   }
 }

@@ -27,9 +27,10 @@ public struct CrossOrigin: Sendable {
     guard !allowed.isEmpty else { return [] }
     var fields = [(name: "Vary", value: "Origin")]
     guard let origin = params["HTTP_ORIGIN"], allows(origin) else { return fields }
-    fields.append(("Access-Control-Allow-Origin", allowed.contains("*") ? "*" : origin))
+    let isOpen = allowed.contains("*")
+    fields.append(("Access-Control-Allow-Origin", isOpen ? "*" : origin))
     fields.append(("Access-Control-Expose-Headers", "X-Request-Id, Retry-After"))
-    if allowsCredentials { fields.append(("Access-Control-Allow-Credentials", "true")) }
+    if allowsCredentials, !isOpen { fields.append(("Access-Control-Allow-Credentials", "true")) }
     return fields
   }
 

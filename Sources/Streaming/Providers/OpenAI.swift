@@ -32,8 +32,13 @@ public enum OpenAI {
 
 /// Reads the wire's events.
 public struct OpenAIDecoder {
-  /// The provider's own number of each tool call, in the order of their beginning. Its place here is our index.
-  private var calls: [Int] = []
+  private struct Call {
+    var number: Int
+    var id: [UInt8]
+  }
+
+  /// The provider's own number and id of each tool call, in the order of their beginning. Its place here is our index.
+  private var calls: [Call] = []
   private var refused = false
 
   public init() {}
@@ -48,6 +53,7 @@ public struct OpenAIDecoder {
     name: Span<UInt8>, data: Span<UInt8>, into deltas: inout [Delta]
   ) throws(JSONReader.Malformed) -> Bool {
     if data.trimmed.count == 6, data.holds("[DONE]", at: data.trimmed.lowerBound) {
+      if refused { deltas.append(.finish(.contentFilter)) }
       deltas.append(.end)
       return true
     }
@@ -95,7 +101,11 @@ public struct OpenAIDecoder {
         try json.skip()
       }
     }
-    if failed || !saysAnything && !failure.message.isEmpty { deltas.append(.failure(failure)) }
+    if failed || !saysAnything && !failure.message.isEmpty {
+      // A choice's finish reason `error` (OpenRouter) says less than the error beside it.
+      deltas.removeAll { $0 == .failure(ProviderFailure()) }
+      deltas.append(.failure(failure))
+    }
   }
 
   // MARK: Choices
@@ -123,7 +133,7 @@ public struct OpenAIDecoder {
     var reason: FinishReason?
     var hasDelta = false
     var message: Int?
-    let callsBefore = calls
+    let before = (calls, refused)
     guard try json.peek() == .object else {
       try json.skip()
       return index
@@ -153,7 +163,7 @@ public struct OpenAIDecoder {
       var again = JSONReader(json.bytes, at: message)
       try readDelta(&again, into: &deltas)
     }
-    if index != 0 { calls = callsBefore }
+    if index != 0 { (calls, refused) = before }
     if let reason {
       deltas.append(
         reason == .other("error") ? .failure(ProviderFailure()) : .finish(refused ? .contentFilter : reason))
@@ -276,14 +286,17 @@ public struct OpenAIDecoder {
     }
     // Without a number, a name begins a new call and anything else goes on with the last one.
     let own = number ?? (fragment.name != nil ? calls.count : max(calls.count - 1, position))
-    if let index = calls.firstIndex(of: own) {
+    let id = fragment.id.map { [UInt8](copying: json.bytes.extracting($0.range)) } ?? []
+    // Some give all calls the same number (Gemini); a name with another id begins another call.
+    if let index = calls.lastIndex(where: { $0.number == own }), fragment.name == nil || id.isEmpty || id == calls[index].id
+    {
       fragment.index = index
       fragment.id = nil
     } else {
       guard calls.count < Self.callBound else { return }
       fragment.index = calls.count
       fragment.isFirst = true
-      calls.append(own)
+      calls.append(Call(number: own, id: id))
     }
     deltas.append(.toolCall(fragment))
   }

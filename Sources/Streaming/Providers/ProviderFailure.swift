@@ -51,7 +51,7 @@ public struct ProviderFailure: Error, Equatable, Sendable {
     let bytes = json.bytes
     if name.equals("error", in: bytes) || name.equals("details", in: bytes) {
       try read(&json)
-    } else if name.equals("message", in: bytes) || name.equals("detail", in: bytes) {
+    } else if name.equals("message", in: bytes) || name.equals("detail", in: bytes) || name.equals("msg", in: bytes) {
       if try json.peek() == .string { take(message: try json.string().text(in: bytes)) } else { try read(&json) }
     } else if name.equals("code", in: bytes) || name.equals("status", in: bytes) || name.equals("type", in: bytes)
       || name.equals("status_code", in: bytes)
@@ -71,8 +71,9 @@ public struct ProviderFailure: Error, Equatable, Sendable {
       if word == "insufficient_quota" { isQuota = true }
       if let number = Int(word), (400..<600).contains(number) {
         status = number
-      } else if status == nil {
-        status = Self.status(named: word)
+      } else if status == nil || status == 400, let named = Self.status(named: word) {
+        // Many say of everything that the request was invalid; a more exact name counts more.
+        status = named
       }
     }
   }

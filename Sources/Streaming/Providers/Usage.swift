@@ -13,7 +13,8 @@ public struct Usage: Equatable, Sendable {
     self.promptTokens = promptTokens
     self.cachedTokens = cachedTokens
     self.completionTokens = completionTokens
-    self.totalTokens = totalTokens ?? promptTokens + completionTokens
+    let (sum, overflow) = promptTokens.addingReportingOverflow(completionTokens)
+    self.totalTokens = totalTokens ?? (overflow ? .max : sum)
   }
 }
 
