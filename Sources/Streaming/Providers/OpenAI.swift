@@ -288,7 +288,8 @@ public struct OpenAIDecoder {
     let own = number ?? (fragment.name != nil ? calls.count : max(calls.count - 1, position))
     let id = fragment.id.map { [UInt8](copying: json.bytes.extracting($0.range)) } ?? []
     // Some give all calls the same number (Gemini); a name with another id begins another call.
-    if let index = calls.lastIndex(where: { $0.number == own }), fragment.name == nil || id.isEmpty || id == calls[index].id
+    if let index = calls.lastIndex(where: { $0.number == own }),
+      fragment.name == nil || id.isEmpty || id == calls[index].id
     {
       fragment.index = index
       fragment.id = nil
@@ -338,8 +339,7 @@ public struct OpenAIDecoder {
     }
     guard prompt != nil || completion != nil else { return }
     let usage = Usage(
-      promptTokens: max(0, prompt ?? 0), cachedTokens: min(max(0, cached), max(0, prompt ?? 0)),
-      completionTokens: max(0, completion ?? 0), totalTokens: total)
+      promptTokens: prompt ?? 0, cachedTokens: cached, completionTokens: completion ?? 0, totalTokens: total)
     deltas.append(.usage(usage))
   }
 
