@@ -9,12 +9,13 @@ public struct Usage: Equatable, Sendable {
   /// The provider's own sum where it gives one.
   public var totalTokens: Int
 
+  /// Numbers that no model reaches are cut off, so that a provider's nonsense overflows no sum.
   public init(promptTokens: Int, cachedTokens: Int = 0, completionTokens: Int, totalTokens: Int? = nil) {
-    self.promptTokens = promptTokens
-    self.cachedTokens = cachedTokens
-    self.completionTokens = completionTokens
-    let (sum, overflow) = promptTokens.addingReportingOverflow(completionTokens)
-    self.totalTokens = totalTokens ?? (overflow ? .max : sum)
+    func sane(_ count: Int) -> Int { min(max(count, 0), 1_000_000_000_000) }
+    self.promptTokens = sane(promptTokens)
+    self.cachedTokens = min(sane(cachedTokens), self.promptTokens)
+    self.completionTokens = sane(completionTokens)
+    self.totalTokens = totalTokens.map(sane) ?? self.promptTokens + self.completionTokens
   }
 }
 
