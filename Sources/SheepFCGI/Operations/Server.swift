@@ -5,7 +5,7 @@ import Logging
 /// The process: starts the workers, and obeys signals until they have ended. Bound to the main thread.
 struct Server: ~Copyable {
   /// What it obeys.
-  static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGHUP]
+  static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP]
 
   private let signals: SignalDescriptor
   private let pool: Pool
@@ -81,6 +81,8 @@ struct Server: ~Copyable {
           while let signal = signals.take() {
             switch signal {
             case SIGHUP: reloadSettings()
+            // Unhandled, it would end the process and every stream.
+            case SIGUSR2: log.warning("USR2 replaces nothing in this version; start a new process, then TERM this one")
             case SIGTERM where isDraining, SIGINT where isDraining: endNow()
             default:
               guard !isDraining else { continue }
