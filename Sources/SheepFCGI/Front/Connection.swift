@@ -31,6 +31,7 @@ final class Connection {
   private var answer = Answer.none
   /// Input that must wait for the running request's end.
   private var heldBack: [UInt8] = []
+  private var isConsuming = false
   private var interest: Poller<Worker.Source>.Interest = .read
   /// The socket took less than it was offered, and has not said since that it takes more.
   private var isBlocked = false
@@ -80,9 +81,11 @@ final class Connection {
 
   private func consume(_ input: Span<UInt8>) {
     var position = 0
+    isConsuming = true
     while !isClosed, let action = parser.consume(input, from: &position) { carryOut(action) }
-    guard !isClosed, position < input.count else { return }
-    heldBack.append(input.extracting(position..<input.count))
+    isConsuming = false
+    guard !isClosed else { return }
+    if position < input.count { heldBack.append(input.extracting(position..<input.count)) }
     watch()
   }
 
@@ -177,10 +180,10 @@ final class Connection {
     guard parser.keepsConnection, !closesWhenSent, !worker.isDraining else { return lost() }
     parser.requestEnded()
     scheduleTimer()
-    guard !heldBack.isEmpty else { return }
+    // An answer that was given at once ends within `consume`, which goes on by itself.
+    guard !isConsuming else { return }
     let input = heldBack
     heldBack = []
-    watch()
     consume(input.span)
   }
 
@@ -211,7 +214,7 @@ final class Connection {
   }
 
   private func watch() {
-    var wanted: Poller<Worker.Source>.Interest = heldBack.isEmpty ? .read : .hangup
+    var wanted: Poller<Worker.Source>.Interest = parser.isHeldBack ? .hangup : .read
     if wantsWrite { wanted.insert(.write) }
     guard wanted != interest, !isClosed else { return }
     interest = wanted

@@ -74,7 +74,11 @@ struct Deadlines {
   ///   - some: whether the client took anything.
   ///   - rest: whether more waits for it.
   mutating func clientTook(some: Bool, rest: Bool, at now: Instant) {
-    if some || !rest { clientWaitsSince = nil }
+    if some || !rest, clientWaitsSince != nil {
+      clientWaitsSince = nil
+      // The client may need a sign of life again, and soon.
+      hasEarlier = true
+    }
     if rest, clientWaitsSince == nil {
       clientWaitsSince = now
       hasEarlier = true
