@@ -22,6 +22,8 @@ final class Connection {
 
   /// A peer that asks for more management answers than it reads is up to no good.
   private static let replyBound = 16 << 10
+  /// Reads in a turn of the loop: a peer that never stops sending must not keep it from the others.
+  private static let readBound = 16
 
   let socket: StreamSocket
   private let worker: Worker
@@ -64,7 +66,7 @@ final class Connection {
   }
 
   private func read(isHangup: Bool) {
-    while !isClosed {
+    for _ in 0..<Self.readBound where !isClosed {
       // Input that is held back stays with the kernel; the peer's leaving is all that counts now.
       if parser.isHeldBack {
         if isHangup { lost() }
@@ -77,6 +79,7 @@ final class Connection {
       case .ended, .broken: return lost()
       }
     }
+    scheduleTimer()
   }
 
   private func consume(_ input: Span<UInt8>) {
