@@ -29,6 +29,11 @@ extension Span<UInt8> {
     count == word.utf8CodeUnitCount && holds(word, at: 0)
   }
 
+  func allSatisfy(_ condition: (UInt8) -> Bool) -> Bool {
+    for index in indices where !condition(self[index]) { return false }
+    return true
+  }
+
   /// The same bytes without white space at either end.
   var trimmed: Range<Int> {
     var lower = 0

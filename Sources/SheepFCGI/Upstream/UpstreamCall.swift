@@ -143,8 +143,9 @@ final class UpstreamCall {
     if proxyStatus >= 300 { return .unreachable("the proxy answers with status \(proxyStatus)") }
     switch result {
     case CURLE_OPERATION_TIMEDOUT: return .connectTimedOut
-    case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE, CURLE_WEIRD_SERVER_REPLY:
-      return .brokenOff
+    case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE: return .brokenOff
+    // HTTP/0.9 is what libcurl takes bytes without a status line for.
+    case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY: return .noResponse
     case CURLE_COULDNT_RESOLVE_HOST: return .unreachable("its name is not found")
     case CURLE_COULDNT_RESOLVE_PROXY: return .unreachable("the name of the proxy is not found")
     case CURLE_COULDNT_CONNECT: return .unreachable("nobody takes the connection")

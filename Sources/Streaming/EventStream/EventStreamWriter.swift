@@ -53,7 +53,12 @@ public struct EventStreamWriter: Sendable {
       JSONEscaping.append("call_\(requestID)_\(fragment.index)", to: &output)
     }
     if let name = fragment.name { member("name", name, in: data, to: &output) }
-    member("arguments", fragment.arguments ?? JSONLiteral(range: 0..<0, hasEscapes: false), in: data, to: &output)
+    output.append(",\"arguments\":")
+    switch fragment.arguments {
+    case .literal(let literal)?: string(literal, in: data, to: &output)
+    case .json(let range)?: JSONEscaping.append(data.extracting(range), to: &output)
+    case nil: output.append("\"\"")
+    }
     output.append("}\n\n")
   }
 
@@ -95,7 +100,12 @@ public struct EventStreamWriter: Sendable {
   ) {
     output.append(",\"")
     output.append(name)
-    output.append("\":\"")
+    output.append("\":")
+    string(literal, in: data, to: &output)
+  }
+
+  private func string(_ literal: JSONLiteral, in data: Span<UInt8>, to output: inout [UInt8]) {
+    output.append("\"")
     output.append(data.extracting(literal.range))
     output.append("\"")
   }

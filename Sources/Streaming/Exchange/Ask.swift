@@ -18,7 +18,7 @@ public struct Ask: Equatable, Sendable {
   public init(_ request: Request, ceiling: Int) throws(Failure) {
     var fields = Fields()
     switch request.method {
-    case "GET": try fields.read(query: request.params["QUERY_STRING"] ?? "")
+    case "GET": try fields.read(query: request.params.raw("QUERY_STRING") ?? [])
     default:
       let type = request.params["CONTENT_TYPE"]?.lowercased().prefix { $0 != ";" && $0 != " " } ?? ""
       guard type == "application/json" || type.hasSuffix("+json") else {
@@ -72,22 +72,22 @@ private struct Fields {
 
   // MARK: Query
 
-  mutating func read(query: String) throws(Failure) {
-    for pair in query.split(separator: "&") {
-      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+  mutating func read(query: ArraySlice<UInt8>) throws(Failure) {
+    for pair in query.split(separator: UInt8(ascii: "&")) {
+      let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       let name = try Self.decode(parts[0], of: "the query")
       switch name {
       case "prompt", "model", "system", "max_tokens", "temperature":
-        try set(name, to: try Self.decode(parts.count > 1 ? parts[1] : "", of: name))
+        try set(name, to: try Self.decode(parts.count > 1 ? parts[1] : [], of: name))
       default: continue
       }
     }
   }
 
   /// Undoes the percent-encoding of a form (`+` is a space).
-  private static func decode(_ text: Substring, of name: String) throws(Failure) -> String {
+  private static func decode(_ text: ArraySlice<UInt8>, of name: String) throws(Failure) -> String {
     var bytes: [UInt8] = []
-    var rest = text.utf8
+    var rest = text
     while let byte = rest.popFirst() {
       switch byte {
       case UInt8(ascii: "+"): bytes.append(0x20)
@@ -188,7 +188,7 @@ private struct Fields {
       guard let role else {
         throw Failure(.badRequest, "messages[\(number)].role is missing or no string; send system, user or assistant")
       }
-      if !roles.contains(role) {
+      if !roles.contains(role.lowercased()) {
         if !elements.isEmpty { elements.append(UInt8(ascii: ",")) }
         elements.append(json.bytes.extracting(start..<json.position))
       }

@@ -35,6 +35,8 @@ public struct Lifecycle {
     case complete
     /// The connection broke, or ended inside the body.
     case brokenOff
+    /// What came is no HTTP response.
+    case noResponse
     /// No connection came about; why.
     case unreachable(String)
     case connectTimedOut
@@ -124,6 +126,7 @@ public struct Lifecycle {
     case .complete: return bodyEnded(at: now)
     case .brokenOff where reply.isRefusal: return bodyEnded(at: now)
     case .brokenOff: return fail(truncated("broke off"), at: now)
+    case .noResponse: return fail(malformed(ReplyReader.Malformed(what: "something that is no HTTP response")), at: now)
     case .unreachable(let why):
       return fail(Failure(.upstreamUnreachable, "\(subject.provider) cannot be reached: \(why)"), at: now)
     case .connectTimedOut:

@@ -53,10 +53,14 @@ public struct Params: Sendable {
   /// The value of a parameter; an empty one counts as absent. Of several the last counts, as in PHP: so a site's line
   /// after an include has its way. Broken UTF-8 becomes U+FFFD.
   public subscript(_ name: StaticString) -> String? {
-    for entry in entries.reversed() where bytes.span.extracting(entry.name).equals(name) {
-      return entry.value.isEmpty ? nil : String(decoding: bytes[entry.value], as: UTF8.self)
-    }
-    return nil
+    guard let value = raw(name), !value.isEmpty else { return nil }
+    return String(decoding: value, as: UTF8.self)
+  }
+
+  /// The bytes of a parameter, as they came.
+  func raw(_ name: StaticString) -> ArraySlice<UInt8>? {
+    let entry = entries.last { bytes.span.extracting($0.name).equals(name) }
+    return entry.map { bytes[$0.value] }
   }
 
   /// For tests and for FCGI_GET_VALUES.

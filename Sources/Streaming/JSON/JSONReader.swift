@@ -65,6 +65,33 @@ public struct JSONReader: ~Escapable {
     try continues(until: UInt8(ascii: "]"))
   }
 
+  /// Reads an object member by member: `body` gets each name with the reader at its value, which it must read or skip.
+  /// Any other value is passed over.
+  @_lifetime(self: copy self)
+  public mutating func readObject(
+    _ body: (_ name: JSONLiteral, _ json: inout JSONReader) throws(Malformed) -> Void
+  ) throws(Malformed) {
+    guard try peek() == .object else {
+      try skip()
+      return
+    }
+    try enterObject()
+    while let name = try nextMember() { try body(name, &self) }
+  }
+
+  /// Reads an array element by element, each of which `body` must read or skip. Any other value is passed over.
+  @_lifetime(self: copy self)
+  public mutating func readArray(
+    _ body: (_ json: inout JSONReader) throws(Malformed) -> Void
+  ) throws(Malformed) {
+    guard try peek() == .array else {
+      try skip()
+      return
+    }
+    try enterArray()
+    while try nextElement() { try body(&self) }
+  }
+
   /// Nothing but white space may follow.
   @_lifetime(self: copy self)
   public mutating func end() throws(Malformed) {

@@ -22,7 +22,14 @@ public struct ToolCallFragment: Equatable {
   /// Nil where the provider gives none.
   public var id: JSONLiteral?
   public var name: JSONLiteral?
-  public var arguments: JSONLiteral?
+  public var arguments: Arguments?
+
+  public enum Arguments: Equatable {
+    /// A piece of the JSON text, as a literal.
+    case literal(JSONLiteral)
+    /// The whole JSON text, as it stands in the data.
+    case json(Range<Int>)
+  }
 }
 
 /// Why a model stopped, in the four names that clients know.
@@ -41,6 +48,12 @@ public enum FinishReason: Equatable, Sendable {
     }
   }
 
+  private static func isPlain(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.isASCII
+      && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil
+        || "_-".unicodeScalars.contains(scalar))
+  }
+
   /// From any provider's word. Nil for the words that mean "not yet".
   public init?(_ word: String) {
     switch word {
@@ -50,7 +63,9 @@ public enum FinishReason: Equatable, Sendable {
     case "tool_calls", "tool_use", "function_call": self = .toolCalls
     case "content_filter", "refusal", "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII":
       self = .contentFilter
-    default: self = .other(word.lowercased())
+    default:
+      // It goes to clients and into the log: a word, not whatever a provider may send.
+      self = .other(String(word.lowercased().unicodeScalars.filter(Self.isPlain).prefix(64).map(Character.init)))
     }
   }
 }

@@ -52,7 +52,8 @@ public struct OpenAIDecoder {
   public mutating func decode(
     name: Span<UInt8>, data: Span<UInt8>, into deltas: inout [Delta]
   ) throws(JSONReader.Malformed) -> Bool {
-    if data.trimmed.count == 6, data.holds("[DONE]", at: data.trimmed.lowerBound) {
+    let text = data.extracting(data.trimmed)
+    if text.equals("[DONE]") {
       if refused { deltas.append(.finish(.contentFilter)) }
       deltas.append(.end)
       return true
@@ -61,8 +62,7 @@ public struct OpenAIDecoder {
       deltas.append(.failure(ProviderFailure(status: nil, body: data)))
       return true
     }
-    guard !data.isEmpty, data[data.trimmed.lowerBound == data.count ? 0 : data.trimmed.lowerBound] == UInt8(ascii: "{")
-    else { return false }
+    guard !text.isEmpty, text[0] == UInt8(ascii: "{") else { return false }
     var json = JSONReader(data)
     try readChunk(&json, into: &deltas)
     try json.end()
@@ -70,38 +70,33 @@ public struct OpenAIDecoder {
   }
 
   private mutating func readChunk(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    var failure = ProviderFailure()
-    var failed = false
-    var saysAnything = false
-    try json.enterObject()
-    while let name = try json.nextMember() {
+    var failure: ProviderFailure?
+    // Beside an answer these mean nothing to us; alone they are an error (vLLM, FastAPI).
+    var alone = ProviderFailure()
+    var isAlone = true
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
       let bytes = json.bytes
       if name.equals("choices", in: bytes) {
-        saysAnything = true
+        isAlone = false
         try readChoices(&json, into: &deltas)
       } else if name.equals("usage", in: bytes) {
-        saysAnything = true
+        isAlone = false
         try readUsage(&json, into: &deltas)
       } else if name.equals("x_groq", in: bytes) {
         try readGroq(&json, into: &deltas)
       } else if name.equals("error", in: bytes) {
-        if try json.peek() == .null {
-          try json.skip()
-        } else {
-          failed = true
-          try failure.read(&json)
-        }
-      } else if name.equals("object", in: bytes), try json.peek() == .string {
-        if try json.string().equals("error", in: bytes) { failed = true }
+        failure = try ProviderFailure(member: &json)
+      } else if name.equals("object", in: bytes) {
+        if try json.stringOrSkip()?.equals("error", in: bytes) == true { failure = failure ?? ProviderFailure() }
       } else if name.equals("message", in: bytes) || name.equals("detail", in: bytes) || name.equals("code", in: bytes)
       {
-        // Beside `choices` these mean nothing to us; alone they are an error (vLLM, FastAPI).
-        try failure.readMember(name, &json)
+        try alone.readMember(name, &json)
       } else {
         try json.skip()
       }
     }
-    if failed || !saysAnything && !failure.message.isEmpty {
+    if failure == ProviderFailure() || isAlone && failure == nil && !alone.message.isEmpty { failure = alone }
+    if let failure {
       // A choice's finish reason `error` (OpenRouter) says less than the error beside it.
       deltas.removeAll { $0 == .failure(ProviderFailure()) }
       deltas.append(.failure(failure))
@@ -111,12 +106,7 @@ public struct OpenAIDecoder {
   // MARK: Choices
 
   private mutating func readChoices(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    guard try json.peek() == .array else {
-      try json.skip()
-      return
-    }
-    try json.enterArray()
-    while try json.nextElement() {
+    try json.readArray { (json) throws(JSONReader.Malformed) in
       let mark = deltas.count
       if try readChoice(&json, into: &deltas) != 0 {
         // Of several answers the first is told. Its number may stand behind its text, so this is known only now.
@@ -133,27 +123,23 @@ public struct OpenAIDecoder {
     var reason: FinishReason?
     var hasDelta = false
     var message: Int?
-    let before = (calls, refused)
-    guard try json.peek() == .object else {
-      try json.skip()
-      return index
-    }
-    try json.enterObject()
-    while let name = try json.nextMember() {
+    let (callsBefore, refusedBefore) = (calls, refused)
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
       let bytes = json.bytes
       if name.equals("index", in: bytes) {
         index = try json.integerOrSkip() ?? 0
-      } else if name.equals("delta", in: bytes), try json.peek() == .object {
-        hasDelta = true
+      } else if name.equals("delta", in: bytes) {
+        hasDelta = try json.peek() == .object
         try readDelta(&json, into: &deltas)
       } else if name.equals("message", in: bytes) {
         message = try json.skip().lowerBound
       } else if name.equals("finish_reason", in: bytes) {
         reason = try json.stringOrSkip().flatMap { FinishReason($0.text(in: bytes)) }
-      } else if name.equals("error", in: bytes), try json.peek() != .null {
-        var failure = ProviderFailure()
-        try failure.read(&json)
-        deltas.append(.failure(failure))
+      } else if name.equals("usage", in: bytes) {
+        // Moonshot's place for it.
+        try readUsage(&json, into: &deltas)
+      } else if name.equals("error", in: bytes) {
+        if let failure = try ProviderFailure(member: &json) { deltas.append(.failure(failure)) }
       } else {
         try json.skip()
       }
@@ -163,7 +149,7 @@ public struct OpenAIDecoder {
       var again = JSONReader(json.bytes, at: message)
       try readDelta(&again, into: &deltas)
     }
-    if index != 0 { (calls, refused) = before }
+    if index != 0 { (calls, refused) = (callsBefore, refusedBefore) }
     if let reason {
       deltas.append(
         reason == .other("error") ? .failure(ProviderFailure()) : .finish(refused ? .contentFilter : reason))
@@ -172,13 +158,8 @@ public struct OpenAIDecoder {
   }
 
   private mutating func readDelta(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    guard try json.peek() == .object else {
-      try json.skip()
-      return
-    }
     var reasoned = false
-    try json.enterObject()
-    while let name = try json.nextMember() {
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
       let bytes = json.bytes
       if name.equals("content", in: bytes) {
         try readContent(&json, into: &deltas)
@@ -195,6 +176,11 @@ public struct OpenAIDecoder {
         }
       } else if name.equals("tool_calls", in: bytes) {
         try readToolCalls(&json, into: &deltas)
+      } else if name.equals("function_call", in: bytes), try json.peek() == .object {
+        // What tool calls were before there could be several.
+        var fragment = ToolCallFragment(index: 0, isFirst: false)
+        try readFunction(&json, into: &fragment)
+        append(fragment, number: -1, in: bytes, to: &deltas)
       } else {
         try json.skip()
       }
@@ -203,29 +189,24 @@ public struct OpenAIDecoder {
 
   /// A string, null, or an array of parts, of which some are thinking (Mistral).
   private func readContent(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    switch try json.peek() {
-    case .string:
-      let text = try json.string()
-      if !text.isEmpty { deltas.append(.text(text)) }
-    case .array:
-      try json.enterArray()
-      while try json.nextElement() { try readPart(&json, into: &deltas) }
-    default:
-      try json.skip()
+    guard try json.peek() == .array else {
+      if let text = try json.stringOrSkip(), !text.isEmpty { deltas.append(.text(text)) }
+      return
+    }
+    try json.readArray { (json) throws(JSONReader.Malformed) in
+      if try json.peek() == .object {
+        try readPart(&json, into: &deltas)
+      } else if let text = try json.stringOrSkip(), !text.isEmpty {
+        deltas.append(.text(text))
+      }
     }
   }
 
   private func readPart(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    guard try json.peek() == .object else {
-      if let text = try json.stringOrSkip(), !text.isEmpty { deltas.append(.text(text)) }
-      return
-    }
-    try json.enterObject()
-    while let name = try json.nextMember() {
-      let bytes = json.bytes
-      if name.equals("text", in: bytes) {
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
+      if name.equals("text", in: json.bytes) {
         if let text = try json.stringOrSkip(), !text.isEmpty { deltas.append(.text(text)) }
-      } else if name.equals("thinking", in: bytes) {
+      } else if name.equals("thinking", in: json.bytes) {
         let mark = deltas.count
         try readContent(&json, into: &deltas)
         for place in mark..<deltas.count {
@@ -241,13 +222,8 @@ public struct OpenAIDecoder {
 
   private mutating func readToolCalls(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed)
   {
-    guard try json.peek() == .array else {
-      try json.skip()
-      return
-    }
-    try json.enterArray()
     var position = 0
-    while try json.nextElement() {
+    try json.readArray { (json) throws(JSONReader.Malformed) in
       try readToolCall(&json, at: position, into: &deltas)
       position += 1
     }
@@ -262,33 +238,48 @@ public struct OpenAIDecoder {
     }
     var number: Int?
     var fragment = ToolCallFragment(index: 0, isFirst: false)
-    try json.enterObject()
-    while let name = try json.nextMember() {
-      let bytes = json.bytes
-      if name.equals("index", in: bytes) {
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
+      if name.equals("index", in: json.bytes) {
         number = try json.integerOrSkip()
-      } else if name.equals("id", in: bytes) {
+      } else if name.equals("id", in: json.bytes) {
         fragment.id = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
-      } else if name.equals("function", in: bytes), try json.peek() == .object {
-        try json.enterObject()
-        while let name = try json.nextMember() {
-          if name.equals("name", in: bytes) {
-            fragment.name = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
-          } else if name.equals("arguments", in: bytes) {
-            fragment.arguments = try json.stringOrSkip()
-          } else {
-            try json.skip()
-          }
-        }
+      } else if name.equals("function", in: json.bytes) {
+        try readFunction(&json, into: &fragment)
       } else {
         try json.skip()
       }
     }
     // Without a number, a name begins a new call and anything else goes on with the last one.
     let own = number ?? (fragment.name != nil ? calls.count : max(calls.count - 1, position))
-    let id = fragment.id.map { [UInt8](copying: json.bytes.extracting($0.range)) } ?? []
+    append(fragment, number: own, in: json.bytes, to: &deltas)
+  }
+
+  private func readFunction(
+    _ json: inout JSONReader, into fragment: inout ToolCallFragment
+  ) throws(JSONReader.Malformed) {
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
+      if name.equals("name", in: json.bytes) {
+        fragment.name = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
+      } else if name.equals("arguments", in: json.bytes) {
+        switch try json.peek() {
+        case .string: fragment.arguments = .literal(try json.string())
+        case .object: fragment.arguments = .json(try json.skip())
+        default: try json.skip()
+        }
+      } else {
+        try json.skip()
+      }
+    }
+  }
+
+  /// Gives the fragment our own number for its call.
+  private mutating func append(
+    _ fragment: ToolCallFragment, number: Int, in bytes: Span<UInt8>, to deltas: inout [Delta]
+  ) {
+    var fragment = fragment
+    let id = fragment.id.map { [UInt8](copying: bytes.extracting($0.range)) } ?? []
     // Some give all calls the same number (Gemini); a name with another id begins another call.
-    if let index = calls.lastIndex(where: { $0.number == own }),
+    if let index = calls.lastIndex(where: { $0.number == number }),
       fragment.name == nil || id.isEmpty || id == calls[index].id
     {
       fragment.index = index
@@ -297,7 +288,7 @@ public struct OpenAIDecoder {
       guard calls.count < Self.callBound else { return }
       fragment.index = calls.count
       fragment.isFirst = true
-      calls.append(Call(number: own, id: id))
+      calls.append(Call(number: number, id: id))
     }
     deltas.append(.toolCall(fragment))
   }
@@ -305,16 +296,11 @@ public struct OpenAIDecoder {
   // MARK: Usage
 
   private func readUsage(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    guard try json.peek() == .object else {
-      try json.skip()
-      return
-    }
     var prompt: Int?
     var completion: Int?
     var total: Int?
     var cached = 0
-    try json.enterObject()
-    while let name = try json.nextMember() {
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
       let bytes = json.bytes
       if name.equals("prompt_tokens", in: bytes) {
         prompt = try json.integerOrSkip()
@@ -322,11 +308,10 @@ public struct OpenAIDecoder {
         completion = try json.integerOrSkip()
       } else if name.equals("total_tokens", in: bytes) {
         total = try json.integerOrSkip()
-      } else if name.equals("prompt_cache_hit_tokens", in: bytes) {
+      } else if name.equals("prompt_cache_hit_tokens", in: bytes) || name.equals("cached_tokens", in: bytes) {
         cached = try json.integerOrSkip() ?? cached
-      } else if name.equals("prompt_tokens_details", in: bytes), try json.peek() == .object {
-        try json.enterObject()
-        while let name = try json.nextMember() {
+      } else if name.equals("prompt_tokens_details", in: bytes) {
+        try json.readObject { (name, json) throws(JSONReader.Malformed) in
           if name.equals("cached_tokens", in: bytes) {
             cached = try json.integerOrSkip() ?? cached
           } else {
@@ -345,18 +330,11 @@ public struct OpenAIDecoder {
 
   /// Groq tells usage and failures in a member of its own.
   private func readGroq(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
-    guard try json.peek() == .object else {
-      try json.skip()
-      return
-    }
-    try json.enterObject()
-    while let name = try json.nextMember() {
+    try json.readObject { (name, json) throws(JSONReader.Malformed) in
       if name.equals("usage", in: json.bytes) {
         try readUsage(&json, into: &deltas)
-      } else if name.equals("error", in: json.bytes), try json.peek() != .null {
-        var failure = ProviderFailure()
-        try failure.read(&json)
-        deltas.append(.failure(failure))
+      } else if name.equals("error", in: json.bytes) {
+        if let failure = try ProviderFailure(member: &json) { deltas.append(.failure(failure)) }
       } else {
         try json.skip()
       }

@@ -25,10 +25,28 @@ public struct ProviderFailure: Error, Equatable, Sendable {
     do throws(JSONReader.Malformed) {
       try read(&json)
     } catch {
-      let text = String(copying: body.extracting(body.trimmed))
-      if message.isEmpty, text.utf8.count <= 500, !text.hasPrefix("<"), !text.hasPrefix("{") { message = text }
+      if message.isEmpty, status.map({ $0 >= 400 }) ?? true { message = Self.plainText(body) }
     }
     if let status { self.status = status }
+  }
+
+  /// Reads the value of an `error` member. Nil for those that mean there is none: null, false, "" and {}.
+  init?(member json: inout JSONReader) throws(JSONReader.Malformed) {
+    self.init()
+    let kind = try json.peek()
+    let start = json.position
+    try read(&json)
+    let isEmpty = json.bytes.extracting(start..<json.position).allSatisfy { $0.isSpace || "{}\"".utf8.contains($0) }
+    if kind == .null || kind == .boolean || isEmpty { return nil }
+  }
+
+  /// A short text that a person can read; empty for anything else, such as a page or compressed bytes.
+  private static func plainText(_ body: Span<UInt8>) -> String {
+    let text = body.extracting(body.trimmed)
+    guard text.count <= 500, UTF8Sequence.isValid(text), !text.isEmpty else { return "" }
+    guard text[0] != UInt8(ascii: "<"), text[0] != UInt8(ascii: "{"), text.allSatisfy({ $0 >= 0x20 || $0.isSpace })
+    else { return "" }
+    return String(copying: text)
   }
 
   /// Reads the value of an `error` member, or a whole body.
