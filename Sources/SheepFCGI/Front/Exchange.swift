@@ -46,7 +46,10 @@ final class Exchange {
     act(lifecycle.receive(bytes, at: worker.now))
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
-    if lifecycle.outcome == nil, lifecycle.buffer.count >= UpstreamCall.receiveBufferBytes { sendBuffer(inRead: true) }
+    guard lifecycle.outcome == nil else { return }
+    if lifecycle.buffer.isAtMark || lifecycle.buffer.count >= UpstreamCall.receiveBufferBytes {
+      sendBuffer(inRead: true)
+    }
   }
 
   func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {

@@ -85,7 +85,8 @@ public struct BackpressureBuffer {
     return .pause
   }
 
-  private var isAtMark: Bool {
+  /// Whether so much waits that the provider is to be paused.
+  public var isAtMark: Bool {
     switch mark {
     case .bytes(let bytes): count >= bytes
     case .tokens(let tokens, let bytes): tokenCount >= tokens || count >= bytes

@@ -74,6 +74,7 @@ public struct OpenAIDecoder {
     // Beside an answer these mean nothing to us; alone they are an error (vLLM, FastAPI).
     var alone = ProviderFailure()
     var isAlone = true
+    var isErrorObject = false
     try json.readObject { (name, json) throws(JSONReader.Malformed) in
       let bytes = json.bytes
       if name.equals("choices", in: bytes) {
@@ -85,6 +86,7 @@ public struct OpenAIDecoder {
       } else if name.equals("x_groq", in: bytes) {
         try readGroq(&json, into: &deltas)
       } else if name.equals("error", in: bytes) {
+        isErrorObject = try json.peek() == .object
         failure = try ProviderFailure(member: &json)
       } else if name.equals("object", in: bytes) {
         if try json.stringOrSkip()?.equals("error", in: bytes) == true { failure = failure ?? ProviderFailure() }
@@ -95,6 +97,7 @@ public struct OpenAIDecoder {
         try json.skip()
       }
     }
+    if isErrorObject, isAlone, failure == nil { failure = ProviderFailure() }
     if failure == ProviderFailure() || isAlone && failure == nil && !alone.message.isEmpty { failure = alone }
     if let failure {
       // A choice's finish reason `error` (OpenRouter) says less than the error beside it.

@@ -1,0 +1,32 @@
+import Foundation
+
+/// The folder of recorded provider streams, which is no part of this repository: `SHEEPFCGI_STREAMS`, or
+/// `../shared/streams` beside the package.
+enum Recordings {
+  static let folder: URL? = {
+    let package = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..").standardized
+    let given = ProcessInfo.processInfo.environment["SHEEPFCGI_STREAMS"].map { URL(filePath: $0) }
+    let folder = given ?? package.appending(path: "../shared/streams").standardized
+    return FileManager.default.fileExists(atPath: folder.path) ? folder : nil
+  }()
+
+  static var arePresent: Bool { folder != nil }
+
+  static func file(_ name: String) -> URL? { folder?.appending(path: name) }
+
+  /// The names of the recorded streams of the OpenAI wire.
+  static let openAI: [String] = {
+    guard let folder, let files = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return [] }
+    let names = files.filter { $0.hasSuffix(".expect.json") }.map { String($0.dropLast(".expect.json".count)) }
+    return names.filter { (try? expectation(of: $0)["wire"] as? String) == "openai" }.sorted()
+  }()
+
+  static func expectation(of name: String) throws -> [String: Any] {
+    try foundationObject(contents("\(name).expect.json"))
+  }
+
+  static func contents(_ name: String) throws -> [UInt8] {
+    guard let file = file(name) else { throw CocoaError(.fileNoSuchFile) }
+    return Array(try Data(contentsOf: file))
+  }
+}
