@@ -70,6 +70,13 @@ struct AskTests {
     #expect(failure.message.contains(query.hasPrefix("model") ? "model" : "prompt"))
   }
 
+  @Test func `raw bytes in a query that are no UTF-8 are a 400, not silently replaced`() throws {
+    var params = WebServer.pairs([("REQUEST_METHOD", "GET"), ("QUERY_STRING", "prompt=@@")])
+    params.replaceSubrange(params.count - 2..<params.count, with: [0xC3, 0x28])
+    let request = Request(params: try Params(fastCGI: params))
+    #expect(refusal { try Ask(request, ceiling: 0) }?.message.contains("UTF-8") == true)
+  }
+
   // MARK: JSON
 
   @Test func `a body is read whole`() throws {

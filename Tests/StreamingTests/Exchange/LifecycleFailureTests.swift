@@ -200,6 +200,7 @@ struct LifecycleFailureTests {
   @Test(arguments: [
     (Lifecycle.UpstreamEnd.unreachable("connection refused"), 502, "upstream_unreachable"),
     (.connectTimedOut, 504, "upstream_unreachable"), (.brokenOff, 502, "upstream_truncated"),
+    (.noResponse, 502, "upstream_malformed"),
   ])
   func `a provider that cannot be reached is told by the status`(end: Lifecycle.UpstreamEnd, status: Int, type: String)
   {

@@ -16,6 +16,11 @@ struct FinishReasonTests {
     #expect(FinishReason(word)?.name == name)
   }
 
+  @Test func `an unknown word stays a word, whatever is in it`() {
+    #expect(FinishReason("ti red\n\u{1B}[31m\"é-_7")?.name == "tired31m-_7")
+    #expect(FinishReason(String(repeating: "x", count: 10_000))?.name.utf8.count ?? .max <= 64)
+  }
+
   @Test(arguments: ["", "null", "FINISH_REASON_UNSPECIFIED"])
   func `a word for not yet is no reason`(word: String) {
     #expect(FinishReason(word) == nil)

@@ -18,6 +18,12 @@ struct OpenAIReportTests {
         == [.finish(.stop), .usage(Self.usage)])
   }
 
+  @Test func `usage may stand in the choice`() throws {
+    #expect(
+      try OpenAIDecoder.said(#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop","usage":\#(Self.counts)}]}"#)
+        == [.usage(Self.usage), .finish(.stop)])
+  }
+
   @Test(arguments: [
     (#"{"prompt_tokens":9,"completion_tokens":4}"#, Usage(promptTokens: 9, completionTokens: 4, totalTokens: 13)),
     (
@@ -30,6 +36,10 @@ struct OpenAIReportTests {
     (
       #"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":{"cached_tokens":6,"audio_tokens":1}}"#,
       Usage(promptTokens: 9, cachedTokens: 6, completionTokens: 4)
+    ),
+    (
+      #"{"prompt_tokens":9,"completion_tokens":4,"cached_tokens":2}"#,
+      Usage(promptTokens: 9, cachedTokens: 2, completionTokens: 4)
     ),
     (
       #"{"prompt_tokens":9,"completion_tokens":4,"prompt_tokens_details":null}"#,
@@ -80,7 +90,6 @@ struct OpenAIReportTests {
     (#"{"detail":"no"}"#, .failure("no")),
     (#"{"error":{"error":{"message":"deep"}}}"#, .failure("deep")),
     (#"{"error":[{"message":"first"},{"message":"second"}]}"#, .failure("first")),
-    (#"{"error":{}}"#, .failure("")),
     (#"{"x_groq":{"id":"r","error":"over capacity"}}"#, .failure("over capacity")),
     (
       #"{"choices":[{"index":0,"error":{"message":"it broke","code":502},"delta":null}]}"#,
@@ -89,6 +98,13 @@ struct OpenAIReportTests {
   ])
   func `an error inside a 200 is a failure, whatever its shape`(data: String, said: Said) throws {
     #expect(try OpenAIDecoder.said(data) == [said])
+  }
+
+  @Test(arguments: ["null", "false", #""""#, "{}", "{ }"])
+  func `an error member that holds nothing is no error`(value: String) throws {
+    let data =
+      #"{"error":\#(value),"choices":[{"delta":{"content":"a"},"error":\#(value)}],"x_groq":{"error":\#(value)}}"#
+    #expect(try OpenAIDecoder.said(data) == [.text("a")])
   }
 
   @Test(arguments: [

@@ -81,6 +81,25 @@ struct OpenAIToolCallTests {
     #expect(try OpenAIDecoder.said(delta: chunk(call)) == [.call(0, first: true, name: "f")])
   }
 
+  @Test func `a call of the old style is the first call`() throws {
+    var decoder = OpenAIDecoder()
+    #expect(
+      try decoder.said(delta: #"{"function_call":{"name":"f","arguments":""}}"#)
+        == [.call(0, first: true, name: "f", arguments: "")])
+    #expect(
+      try decoder.said(delta: #"{"function_call":{"arguments":"{}"}}"#) == [.call(0, first: false, arguments: "{}")])
+    #expect(try decoder.said(delta: #"{"function_call":null}"#, finish: #""function_call""#) == [.finish(.toolCalls)])
+  }
+
+  @Test func `arguments that are an object are told as its text`() throws {
+    #expect(
+      try OpenAIDecoder.said(delta: chunk(#"{"index":0,"id":"c","function":{"name":"f","arguments":{"a": "b"}}}"#))
+        == [.call(0, first: true, id: "c", name: "f", arguments: #"{"a": "b"}"#)])
+    let event = #"{"choices":[{"delta":{"tool_calls":[{"function":{"name":"f","arguments":{"a": "b\n"}}}]}}]}"#
+    let told = Generation.streaming(Chunk.event(event)).answer.events.first?.json
+    #expect(told?["arguments"] as? String == #"{"a": "b\n"}"#)
+  }
+
   @Test(arguments: ["null", "{}", "5", "[null]", "[5]", "[]"])
   func `what is no list of calls says nothing`(calls: String) throws {
     #expect(try OpenAIDecoder.said(delta: #"{"tool_calls":\#(calls)}"#) == [])

@@ -37,6 +37,12 @@ struct ProviderFailureTests {
     #expect(failure(body, status: 502) == ProviderFailure(status: 502))
   }
 
+  @Test func `bytes that no person can read are no message`() {
+    for bytes in [[0x1F, 0x8B, 0x08, 0x00, 0x61], [0x61, 0xFF], [0x61, 0x07]] as [[UInt8]] {
+      #expect(ProviderFailure(status: 500, body: bytes.span).message.isEmpty)
+    }
+  }
+
   @Test func `the status line counts more than what the body says`() {
     #expect(failure(#"{"error":{"code":500,"type":"rate_limit_error"}}"#, status: 400).status == 400)
   }

@@ -1,0 +1,13 @@
+"""Where things are."""
+
+import os
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SHEEPFCGI = Path(os.environ.get("SHEEPFCGI", REPOSITORY / ".build/release/sheepfcgi")).absolute()
+MOCK_PROVIDER = Path(os.environ.get("MOCK_PROVIDER", REPOSITORY / ".build/release/mock-provider")).absolute()
+NGINX_FILES = REPOSITORY / "nginx"
+PAGE = REPOSITORY / "public"
+
+# Set where the programs under test are built with a sanitizer: what they weigh then says nothing.
+SANITIZER = os.environ.get("SANITIZER", "")

@@ -1,0 +1,399 @@
+"""What a client is told when the provider fails: by the status line before any output, by an event after it."""
+
+import json
+import socket
+
+import pytest
+
+from harness.scripted import chunk, stream_of
+from harness.waiting import free_port
+from harness.worker import KEY
+
+
+@pytest.fixture(scope="module")
+def failing(module_sites, mock):
+    """The mock, and a status line that is held for as long as it takes."""
+    return module_sites.site(mock, timeouts={"hold": "1h"})
+
+
+@pytest.fixture(scope="module")
+def scripted(module_sites):
+    return module_sites.site(module_sites.scripted(), timeouts={"hold": "1h"})
+
+
+@pytest.fixture
+def clocks(sites):
+    """A site with a scripted provider and these clocks."""
+    def make(**timeouts):
+        return sites.site(sites.scripted(), timeouts={"hold": "1h"} | timeouts)
+
+    return make
+
+
+def told(scripted, call_answers, status, kind):
+    """The problem before any output."""
+    with scripted.ask("x") as answer:
+        call_answers(scripted.provider.next_call())
+        problem = answer.problem(status, kind)
+        problem["retry_after"] = answer.header("Retry-After")
+        return problem
+
+
+# Before any output
+
+
+@pytest.mark.parametrize(
+    "refused, status, kind, retryable",
+    [
+        (400, 400, "bad_request", False), (404, 400, "bad_request", False), (413, 400, "bad_request", False),
+        (422, 400, "bad_request", False), (401, 502, "upstream_rejected", False),
+        (402, 502, "upstream_rejected", False), (403, 502, "upstream_rejected", False),
+        (429, 429, "rate_limited", True), (500, 502, "upstream_failed", True), (502, 502, "upstream_failed", True),
+        (504, 502, "upstream_failed", True), (418, 502, "upstream_failed", True), (503, 503, "overloaded", True),
+        (529, 503, "overloaded", True),
+    ])
+def test_a_providers_refusal_has_our_status_and_type(failing, refused, status, kind, retryable):
+    with failing.ask(f"fail={refused}") as answer:
+        problem = answer.problem(status, kind)
+        assert problem["retryable"] is retryable
+        assert failing.worker.request(answer.request_id) | {"status": str(status), "ended": kind} == (
+            failing.worker.request(answer.request_id))
+
+
+def test_a_redirect_is_not_followed(scripted):
+    watched = scripted.provider.accepted
+    place = f"http://127.0.0.1:{scripted.provider.port}/elsewhere"
+    told(scripted, lambda call: call.answer("", None, "302 Found", Location=place), 502, "upstream_failed")
+    assert not scripted.provider.has_been_called() and scripted.provider.accepted <= watched + 1
+
+
+@pytest.mark.parametrize("status, kind", [(429, "rate_limited"), (503, "overloaded")])
+def test_a_retry_time_in_seconds_is_passed_on(failing, status, kind):
+    with failing.ask(f"fail={status} retry_after=17") as answer:
+        answer.problem(status, kind)
+        assert answer.header("Retry-After") == "17"
+
+
+@pytest.mark.parametrize(
+    "header, body, seconds",
+    [
+        ({"Retry_After": "1.2"}, {}, "2"),
+        ({"Retry_After_Ms": "1500"}, {}, "2"),
+        ({}, {"error": {"message": "slow", "details": [{"retryDelay": "21.4s"}]}}, "22"),
+    ])
+def test_a_retry_time_in_any_form_becomes_whole_seconds_rounded_up(scripted, header, body, seconds):
+    problem = told(
+        scripted, lambda call: call.answer(json.dumps(body), "application/json", "429 Too Many Requests", **header),
+        429, "rate_limited")
+    assert problem["retry_after"] == seconds
+
+
+def test_a_refusals_message_is_passed_on(scripted):
+    body = json.dumps({"error": {"message": "too many sheep", "type": "invalid_request_error"}})
+    problem = told(
+        scripted, lambda call: call.answer(body, "application/json", "400 Bad Request"), 400, "bad_request")
+    assert "too many sheep" in problem["detail"]
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "429 Slow", "500 Oh", "401 Who"])
+def test_the_key_never_comes_back_however_the_provider_quotes_it(scripted, status):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        assert KEY in call.headers["authorization"]
+        call.answer(json.dumps({"error": {"message": f"bad key {KEY}, again {KEY}"}}), "application/json", status)
+        body = answer.body()
+    assert answer.status >= 400 and KEY.encode() not in body
+    assert scripted.worker.request(answer.request_id)
+    assert KEY not in scripted.worker.log() and KEY not in scripted.nginx.error_log()
+
+
+def test_the_key_does_not_come_back_inside_a_stream_either(scripted):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        call.head()
+        call.token("a")
+        call.event({"error": {"message": f"your key {KEY} has expired", "code": 500}})
+        call.close()
+        body = answer.body()
+    assert b"event: error" in body and KEY.encode() not in body
+
+
+@pytest.mark.parametrize(
+    "prompt, kind",
+    [
+        ("drop=0", "upstream_truncated"), ("cut=0", "upstream_truncated"), ("truncate=0", "upstream_truncated"),
+        ("empty=1", "upstream_truncated"), ("html=1", "upstream_malformed"),
+        ("n=1 line=2097152", "upstream_malformed"),
+    ])
+def test_a_reply_without_any_output_is_a_502(failing, prompt, kind):
+    with failing.ask(prompt) as answer:
+        answer.problem(502, kind)
+
+
+@pytest.mark.parametrize("body", ["", ": hi\n\n", "data: [DO", "data:\n\n", "<html></html>", "\0\1\2", "{"])
+def test_a_200_that_is_no_answer_is_a_502(scripted, body):
+    with scripted.ask("x") as answer:
+        scripted.provider.next_call().answer(body)
+        assert answer.status == 502
+        assert json.loads(answer.body())["type"].split(":")[-1] in ("upstream_truncated", "upstream_malformed")
+
+
+@pytest.mark.parametrize("data", ['{"choices":[{"index":0,"delta":{"content":"a', '{"a":"\x01"}', '{"a":"\udcff"}', "{]}"])
+def test_an_object_that_does_not_parse_is_malformed_as_it_may_have_held_a_token(scripted, data):
+    body = b"data: " + data.encode("utf-8", "surrogateescape") + b"\n\n" + stream_of("rest").encode()
+    told(scripted, lambda call: call.answer(body), 502, "upstream_malformed")
+
+
+@pytest.mark.parametrize(
+    "error, status, kind",
+    [
+        ({"message": "slow down", "type": "rate_limit_error"}, 429, "rate_limited"),
+        ({"message": "x", "code": 401}, 502, "upstream_rejected"),
+        ({"message": "x", "code": "503"}, 503, "overloaded"),
+        ({"message": "x", "type": "overloaded_error"}, 503, "overloaded"),
+        ({"message": "x", "type": "invalid_request_error"}, 400, "bad_request"),
+        ("it broke", 502, "upstream_failed"),
+    ])
+def test_an_error_inside_a_200_before_any_output_has_its_true_status(scripted, error, status, kind):
+    told(scripted, lambda call: call.answer(f"data: {json.dumps({'error': error})}\n\n"), status, kind)
+
+
+@pytest.mark.parametrize("form", ["event: error\ndata: {0}\n\n", "error: {0}\n\n", "{0}"])
+def test_an_error_inside_a_200_is_known_in_every_form(scripted, form):
+    error = json.dumps({"error": {"message": "over the limit", "code": 429}}, indent=None if "data" in form else 1)
+    if "error: " in form and "data" not in form:
+        error = error.replace("\n", "")
+    problem = told(scripted, lambda call: call.answer(form.replace("{0}", error)), 429, "rate_limited")
+    assert "over the limit" in problem["detail"]
+
+
+def test_an_error_as_json_is_told_with_its_status(failing):
+    with failing.ask("json=1 error=0") as answer:
+        answer.problem(429, "rate_limited")
+
+
+def test_nobody_listening_is_a_502_at_once(sites):
+    site = sites.site(f"http://127.0.0.1:{free_port()}/v1")
+    with site.ask("x") as answer:
+        problem = answer.problem(502, "upstream_unreachable")
+        assert problem["retryable"] is True
+
+
+def test_a_host_that_does_not_exist_is_a_502(sites):
+    site = sites.site("http://no-such-host.invalid/v1")
+    with site.ask("x") as answer:
+        answer.problem(502, "upstream_unreachable")
+
+
+def test_something_that_speaks_no_http_is_a_502(scripted):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        call.send(b"SSH-2.0-OpenSSH_9.2\r\n")
+        call.close()
+        assert answer.status == 502
+
+
+# After output
+
+
+@pytest.mark.parametrize(
+    "prompt, kind, status",
+    [
+        ("n=9 drop=5", "upstream_truncated", 502), ("n=9 cut=5", "upstream_truncated", 502),
+        ("n=9 truncate=5", "upstream_truncated", 502), ("n=9 error=5", "rate_limited", 429),
+    ])
+def test_a_failure_after_output_is_an_event(failing, prompt, kind, status):
+    with failing.ask(prompt) as answer:
+        assert answer.status == 200
+        events = answer.all_events()
+    assert len(events.tokens) == 5
+    error = events.error
+    assert (error["type"], error["status"]) == (kind, status)
+    assert error["message"] and error["retryable"] is True
+    assert events.terminal.id == f"{answer.request_id}.end"
+    line = failing.worker.request(answer.request_id)
+    assert (line["status"], line["ended"], line["tokens"]) == ("200", kind, "5")
+
+
+def test_a_line_of_2_mib_after_output_is_an_event(scripted):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        call.head()
+        call.token("a")
+        assert answer.next_token() == "a"
+        try:
+            call.token("b" * (2 << 20))
+        except OSError:
+            pass
+        assert answer.all_events().error["type"] == "upstream_malformed"
+
+
+def test_a_long_line_within_the_bound_passes(scripted):
+    with scripted.ask("x") as answer:
+        scripted.provider.next_call().answer(stream_of("a" * 1_000_000))
+        assert answer.all_events().text == "a" * 1_000_000
+
+
+def test_after_the_hold_a_refusal_is_an_event_and_tells_the_retry_time(sites, mock):
+    site = sites.site(mock, timeouts={"hold": "100ms"})
+    with site.ask("fail=429 first=1500 retry_after=9") as answer:
+        assert answer.status == 200
+        events = answer.all_events()
+    assert events[0].type == "comment"
+    assert (events.error["type"], events.error["status"], events.error["retry_after"]) == ("rate_limited", 429, 9)
+
+
+def test_an_unreadable_event_after_output_ends_the_stream(scripted):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        call.head()
+        call.token("a")
+        call.event('{"choices":[')
+        call.token("never")
+        events = answer.all_events()
+    assert events.text == "a" and events.error["type"] == "upstream_malformed"
+
+
+def test_thinking_is_output_too(scripted):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        call.head()
+        call.event(chunk({"reasoning_content": "hm"}))
+        call.close()
+        assert answer.status == 200
+        assert answer.all_events().error["type"] == "upstream_truncated"
+
+
+def test_html_behind_output_is_no_silent_end(scripted):
+    with scripted.ask("x") as answer:
+        call = scripted.provider.next_call()
+        call.head()
+        call.token("a")
+        call.send(b"<html><body>Bad gateway</body></html>")
+        call.close()
+        assert answer.all_events().error
+
+
+# Clocks
+
+
+def test_the_connect_clock_gives_504_unreachable(sites):
+    """A listener whose backlog is full takes no further connection, and says nothing."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        fillers = []
+        try:
+            for _ in range(8):
+                filler = socket.socket()
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+                fillers.append(filler)
+            base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+            site = sites.site(base_url, timeouts={"connect": "400ms", "hold": "1h"})
+            with site.ask("x") as answer:
+                answer.problem(504, "upstream_unreachable")
+        finally:
+            for filler in fillers:
+                filler.close()
+
+
+def test_a_provider_that_says_nothing_at_all_meets_the_first_token_clock(clocks):
+    site = clocks(first_token="400ms")
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        answer.problem(504, "timeout_first_token")
+        call.wait_until_left()
+
+
+def test_a_head_and_comments_are_no_first_token(clocks):
+    site = clocks(first_token="400ms")
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        call.head()
+        call.send(b": still thinking\n\n")
+        call.event(chunk({"role": "assistant", "content": ""}))
+        answer.problem(504, "timeout_first_token")
+        call.wait_until_left()
+
+
+def test_after_the_hold_the_first_token_clock_is_an_event(clocks):
+    site = clocks(hold="100ms", first_token="600ms")
+    with site.ask("x") as answer:
+        events = answer.all_events()
+    assert (events.error["type"], events.error["status"]) == ("timeout_first_token", 504)
+
+
+def test_a_silence_after_output_meets_the_idle_clock(clocks):
+    site = clocks(idle="400ms")
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        call.head()
+        call.token("a")
+        events = answer.all_events()
+        call.wait_until_left()
+    assert events.text == "a"
+    assert (events.error["type"], events.error["status"]) == ("timeout_idle", 504)
+
+
+def test_any_byte_of_the_provider_winds_the_idle_clock_up(clocks):
+    site = clocks(idle="2s", ping="1h")
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        call.head()
+        call.token("a")
+        answer.next_token()
+        for _ in range(8):
+            # Each well within the clock, all together well beyond it.
+            assert not call.has_left()
+            call.send(b": thinking\n\n")
+            with pytest.raises(AssertionError, match="nothing came"):
+                answer.next_event(0.4)
+        call.finish()
+        assert answer.all_events().done
+
+
+def test_an_answer_that_does_not_end_meets_the_total_clock(clocks, mock):
+    site = clocks(total="700ms")
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        call.head()
+        ended = None
+        while ended is None:
+            try:
+                call.token("a")
+                event = answer.next_event()
+                ended = event if event.is_terminal else None
+            except OSError:
+                ended = answer.next_event()
+        call.wait_until_left()
+    assert (ended.type, ended.json["type"], ended.json["status"]) == ("error", "timeout_total", 504)
+
+
+# Neither does it harm others
+
+
+def test_a_failure_leaves_the_worker_as_good_as_new(failing):
+    for prompt in ("drop=0", "n=3 drop=2", "html=1", "fail=500", "n=1 line=2097152", "n=3 stall=3"):
+        with failing.ask(prompt) as answer:
+            answer.status if "stall" not in prompt else answer.next_token()
+    with failing.ask("n=5") as answer:
+        assert len(answer.all_events().tokens) == 5
+
+
+@pytest.mark.measures
+def test_the_memory_of_many_long_lines_is_given_back(scripted):
+    before = None
+    for round_ in range(12):
+        with scripted.ask("x") as answer:
+            call = scripted.provider.next_call()
+            call.head(Content_Length=4 << 20)
+            try:
+                call.send(b"data: " + b"x" * (2 << 20))
+            except OSError:
+                pass
+            answer.problem(502, "upstream_malformed")
+            call.answered.set()
+        if round_ == 3:
+            before = scripted.worker.memory()
+    assert scripted.worker.memory() < before + (8 << 20)
