@@ -50,4 +50,7 @@ static inline CURLMcode sheep_multi_set_timer(CURLM *multi, int (*callback)(CURL
   return curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
 }
 
+// CURLVERSION_NOW is an enumerator that a macro hides.
+static inline curl_version_info_data *sheep_version_info(void) { return curl_version_info(CURLVERSION_NOW); }
+
 #endif

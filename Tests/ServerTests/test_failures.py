@@ -1,7 +1,9 @@
 """What a client is told when the provider fails: by the status line before any output, by an event after it."""
 
+import email.utils
 import json
 import socket
+import time
 
 import pytest
 
@@ -86,6 +88,26 @@ def test_a_retry_time_in_any_form_becomes_whole_seconds_rounded_up(scripted, hea
         scripted, lambda call: call.answer(json.dumps(body), "application/json", "429 Too Many Requests", **header),
         429, "rate_limited")
     assert problem["retry_after"] == seconds
+
+
+def test_a_retry_time_as_a_date_becomes_seconds(scripted):
+    date = email.utils.formatdate(time.time() + 100, usegmt=True)
+    problem = told(
+        scripted, lambda call: call.answer("{}", "application/json", "503 Busy", Retry_After=date), 503, "overloaded")
+    assert 60 <= int(problem["retry_after"]) <= 101
+
+
+def test_a_retry_time_on_a_200_means_nothing(scripted):
+    with scripted.ask("x") as answer:
+        scripted.provider.next_call().answer(stream_of("a"), Retry_After="9")
+        assert answer.all_events().done and answer.header("Retry-After") is None
+
+
+def test_an_account_without_money_is_not_to_be_tried_again(scripted):
+    body = json.dumps({"error": {"message": "no money", "type": "insufficient_quota", "code": "insufficient_quota"}})
+    problem = told(
+        scripted, lambda call: call.answer(body, "application/json", "429 Too Many Requests"), 429, "rate_limited")
+    assert problem["retryable"] is False
 
 
 def test_a_refusals_message_is_passed_on(scripted):

@@ -58,6 +58,13 @@ events {}
 http {
     include mime.types;
     include sheep_http.conf;
+    # nginx's own places are for root alone.
+    access_log access.log sheepfcgi;
+    client_body_temp_path tmp-body;
+    fastcgi_temp_path tmp-fastcgi;
+    scgi_temp_path tmp-scgi;
+    proxy_temp_path tmp-proxy;
+    uwsgi_temp_path tmp-uwsgi;
     server { listen 127.0.0.1:8081; root public; include sheep.conf; }
 }
 """

@@ -2,12 +2,14 @@
 
 import json
 import re
+import time
 
 import pytest
 
 from harness.events import numbers
 from harness.fastcgi import FastCGI, begin_stream, request
 from harness.scripted import chunk, stream_of
+from harness.waiting import wait_until_steady
 from harness.worker import KEY
 
 BOTH_ROUTES = pytest.mark.parametrize("path", ["/stream", "/stream-backpressure"])
@@ -336,6 +338,16 @@ def test_a_large_body_passes_through_nginxs_disk(site):
     assert len(site.provider.last_body()["messages"][0]["content"]) == 900_004
 
 
+def test_a_body_in_chunks_is_taken(site):
+    """nginx counts it, and tells the worker how long it is."""
+    body = b'{"prompt":"n=1 chunked"}'
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    headers = {"Content-Type": "application/json", "Transfer-Encoding": "chunked", "Content-Length": None}
+    with site.request("POST", "/stream", headers, chunks) as answer:
+        assert answer.all_events().done
+    assert site.provider.last_body()["messages"][0]["content"] == "n=1 chunked"
+
+
 # The status line that is held, and pings
 
 
@@ -428,7 +440,8 @@ def test_nginx_keeps_its_connections_to_the_worker(module_sites, mock):
         with site.ask(prompt) as answer:
             answer.body()
     # One is enough for requests that follow each other, and it is still there.
-    assert sum(site.worker.web_connections()) == 1
+    kept = wait_until_steady(lambda: sum(site.worker.web_connections()), "the connections are at rest", span=0.3)
+    assert kept == 1
 
 
 def test_providers_connections_are_used_again(module_sites):
@@ -439,6 +452,15 @@ def test_providers_connections_are_used_again(module_sites):
             provider.next_call().answer(stream_of("a"))
             assert answer.all_events().done
     assert provider.accepted == 1
+
+
+def test_an_idle_connection_ends_after_its_time_and_not_while_it_streams(sites, mock):
+    worker = sites.worker(mock, timeouts={"idle_connection": "500ms"})
+    with begin_stream(worker.address, "n=20 rate=10", keep=True) as peer:
+        assert peer.response().body.count(b"data:") == 21
+        start = time.monotonic()
+        assert peer.record() is None
+        assert time.monotonic() - start > 0.4
 
 
 # Routes for people

@@ -71,7 +71,7 @@ final class CurlMulti {
   /// Ends a transfer now: its connection is closed if the answer has not ended. Not from within a callback of libcurl.
   func cancel(_ call: UpstreamCall) {
     postponed.removeAll { $0 === call }
-    guard let easy = call.detach() else { return }
+    guard let easy = call.abandon() else { return }
     release(easy)
   }
 
@@ -122,11 +122,11 @@ final class CurlMulti {
     var left: Int32 = 0
     while let message = curl_multi_info_read(multi, &left)?.pointee {
       guard message.msg == CURLMSG_DONE, let easy = message.easy_handle else { continue }
-      let result = message.data.result
       guard let call = calls[easy] else { continue }
-      call.ended(result, easy)
+      let end = UpstreamCall.end(message.data.result, easy)
       _ = call.detach()
       release(easy)
+      call.ended(end)
     }
   }
 

@@ -26,6 +26,14 @@ final class UpstreamCall {
   /// How long libcurl keeps a host's address; `NameGate` has it asked for anew before that.
   private static let addressSeconds = 3600
 
+  /// The variables are those that curl's own program honours; libcurl leaves them to its caller.
+  private static let trustedCertificates: String? = {
+    for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
+      if let file = getenv(name) { return String(cString: file) }
+    }
+    return sheep_version_info().pointee.cainfo.map { String(cString: $0) }
+  }()
+
   init(_ body: [UInt8], to endpoint: ProviderEndpoint, connectTimeout: Duration, exchange: Exchange) {
     self.body = body
     self.endpoint = endpoint
@@ -57,9 +65,11 @@ final class UpstreamCall {
     sheep_easy_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     sheep_easy_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
     sheep_easy_set_string(easy, CURLOPT_USERAGENT, "sheepfcgi/\(Program.version)")
-    for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
-      // What curl's own program honours, libcurl leaves to its caller.
-      if let file = getenv(name) { sheep_easy_set_string(easy, CURLOPT_CAINFO, file) }
+    if let file = Self.trustedCertificates {
+      sheep_easy_set_string(easy, CURLOPT_CAINFO, file)
+      // With a directory beside the file, as Debian has it, libcurl would parse all the file's certificates again for each
+      // connection, which takes 26 ms; without, the multi handle keeps them.
+      sheep_easy_set_string(easy, CURLOPT_CAPATH, nil)
     }
     sheep_easy_set_pointer(easy, CURLOPT_WRITEDATA, unretained)
     sheep_easy_set_pointer(easy, CURLOPT_HEADERDATA, unretained)
@@ -88,10 +98,15 @@ final class UpstreamCall {
     }
   }
 
-  /// The handle is no longer this call's: the transfer has ended or is about to be ended.
+  /// Nobody wants the answer any more. Returns the handle of the transfer that is to be ended, if one has begun.
+  func abandon() -> UnsafeMutableRawPointer? {
+    endpoint.gate.left(self)
+    return detach()
+  }
+
+  /// The handle is no longer this call's.
   func detach() -> UnsafeMutableRawPointer? {
     defer { easy = nil }
-    endpoint.gate.left(self)
     return easy
   }
 
@@ -123,17 +138,19 @@ final class UpstreamCall {
     return true
   }
 
-  /// The transfer is over; `easy` is still as it was.
-  func ended(_ result: CURLcode, _ easy: UnsafeMutableRawPointer) {
-    let end = Self.end(result, easy)
-    if case .unreachable = end { endpoint.gate.failed(self, end) }
-    if end == .connectTimedOut { endpoint.gate.failed(self, end) }
+  /// The transfer is over, and its handle is no longer the call's.
+  func ended(_ end: Lifecycle.UpstreamEnd) {
+    switch end {
+    case .unreachable, .connectTimedOut: endpoint.gate.failed(self, end)
+    default: endpoint.gate.left(self)
+    }
     let exchange = exchange
     self.exchange = nil
     exchange?.upstreamEnded(end)
   }
 
-  private static func end(_ result: CURLcode, _ easy: UnsafeMutableRawPointer) -> Lifecycle.UpstreamEnd {
+  /// What libcurl's result means; `easy` is still as the transfer left it.
+  static func end(_ result: CURLcode, _ easy: UnsafeMutableRawPointer) -> Lifecycle.UpstreamEnd {
     var status = 0
     sheep_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
     if result == CURLE_OK { return .complete }

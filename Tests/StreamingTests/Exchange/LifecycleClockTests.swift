@@ -114,7 +114,11 @@ struct LifecycleClockTests {
     #expect(generation.lifecycle.buffer.change() == .resume)
     generation.lifecycle.upstreamResumed(at: Generation.at(280))
     #expect(generation.lifecycle.hasEarlierDeadline)
-    #expect(generation.tick(at: 339.999) != .finish)
+    for second in [280.0, 295, 310, 325] {
+      #expect(generation.tick(at: second) == .send, "a ping")
+      generation.take(at: second)
+    }
+    #expect(generation.tick(at: 339.999) == .nothing)
     #expect(generation.tick(at: 340) == .finish)
     #expect(generation.failure?.kind == .timeoutIdle)
   }

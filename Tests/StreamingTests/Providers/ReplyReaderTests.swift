@@ -60,6 +60,13 @@ struct ReplyReaderTests {
     }
   }
 
+  @Test func `of a refusal no more is kept than its bound`() throws {
+    var reader = reader(500, "text/plain")
+    for _ in 0..<100 { _ = try items(&reader, [UInt8](repeating: 0x61, count: 10_000)) }
+    let kept = reader.collectedBytes.count
+    #expect(kept == ReplyReader.refusalBound)
+  }
+
   @Test func `the end is told once`() throws {
     var reader = reader(500, "text/plain")
     _ = try items(&reader, "it broke".bytes)
