@@ -86,6 +86,7 @@ final class Acceptor {
   func stop() {
     guard !hasStopped else { return }
     hasStopped = true
+    handle.close()
     if let retry { worker.timers.cancel(retry) }
     retry = nil
     for listener in pool.listeners { poller.remove(listener.raw) }

@@ -3,7 +3,7 @@ import Streaming
 /// One generation on its way: it owns the call to the provider and, in its lifecycle, the buffer of what the client has
 /// not taken yet. It and its connection know each other only as long as the answer lasts. Bound to its worker's thread.
 final class Exchange {
-  let plan: StreamPlan
+  private(set) var plan: StreamPlan
   private(set) var lifecycle: Lifecycle
 
   private let worker: Worker
@@ -30,7 +30,7 @@ final class Exchange {
     reschedule()
     let endpoint = worker.endpoint(of: plan.provider)
     let call = UpstreamCall(
-      plan.body(), to: endpoint, connectTimeout: worker.settings.timeouts.connect, exchange: self)
+      plan.takeBody(), to: endpoint, connectTimeout: worker.settings.timeouts.connect, exchange: self)
     self.call = call
     endpoint.gate.pass(call, at: worker.now)
   }

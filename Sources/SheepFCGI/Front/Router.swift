@@ -19,10 +19,10 @@ struct Router {
       case "/stream", "/stream-backpressure":
         try stream(request, context, crossOrigin, from: connection)
       case "/v1/models":
-        guard request.method == "GET" else { throw Self.notAllowed(request, allow: "GET") }
+        try Self.allowReading(request)
         answer(ModelList.body(of: worker.settings), type: "application/json", context, connection)
       case "/ping":
-        guard request.method == "GET" else { throw Self.notAllowed(request, allow: "GET") }
+        try Self.allowReading(request)
         answer(Array("pong\n".utf8), type: "text/plain; charset=utf-8", context, connection)
       default:
         throw Failure(
@@ -59,6 +59,11 @@ struct Router {
       throw Failure(.overloaded, "all of the server's streams are taken; ask again", retryAfter: 1)
     }
     worker.begin(plan, for: connection)
+  }
+
+  /// The web server leaves the body of a HEAD's answer out.
+  private static func allowReading(_ request: Request) throws(Failure) {
+    guard ["GET", "HEAD"].contains(request.method) else { throw notAllowed(request, allow: "GET, HEAD") }
   }
 
   private static func notAllowed(_ request: Request, allow: String) -> Failure {

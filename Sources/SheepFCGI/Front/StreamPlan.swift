@@ -7,7 +7,8 @@ struct StreamPlan {
   let model: Settings.Model
   let subject: Lifecycle.Subject
   let mark: BackpressureBuffer.Mark
-  private let ask: Ask
+  /// The body of the request to the provider; gone once that has begun.
+  private(set) var body: [UInt8]
 
   init(_ request: Request, _ context: RequestContext, _ settings: Settings) throws(Failure) {
     let ask = try Ask(request, ceiling: settings.limits.maxTokens)
@@ -24,7 +25,8 @@ struct StreamPlan {
         "model '\(name.prefix(200))' is on the \(provider.wire.rawValue) wire, which this version does not "
           + "speak; send a model of another provider")
     }
-    self.ask = ask
+    body = OpenAI.body(
+      ask, model: model.name, asksForUsage: provider.streamUsage, maxTokensField: provider.maxTokensField)
     self.context = context
     self.provider = provider
     self.model = model
@@ -37,9 +39,9 @@ struct StreamPlan {
       ? .tokens(limits.bufferTokens, bytes: limits.bufferBytes) : .bytes(limits.bufferBytes)
   }
 
-  /// The body of the request to the provider.
-  func body() -> [UInt8] {
-    OpenAI.body(
-      ask, model: model.name, asksForUsage: provider.streamUsage, maxTokensField: provider.maxTokensField)
+  /// Gives the body away: an open stream shall not hold on to a long conversation.
+  mutating func takeBody() -> [UInt8] {
+    defer { body = [] }
+    return body
   }
 }

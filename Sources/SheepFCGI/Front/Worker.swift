@@ -128,7 +128,7 @@ final class Worker {
       connections[connection.raw] = connection
     } catch {
       log.error("\(error)")
-      handle.connections.subtract(1, ordering: .relaxed)
+      connection.lost()
     }
   }
 

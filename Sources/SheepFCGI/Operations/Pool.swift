@@ -56,12 +56,20 @@ final class WorkerHandle: Sendable {
     case drain
   }
 
+  /// More than any worker ever has.
+  private static let closed = 1 << 40
+
   let mailbox: Mailbox<Message>
   /// Connections that it has, or is about to get.
   let connections = Atomic<Int>(0)
 
   init() throws(SystemError) {
     mailbox = try Mailbox()
+  }
+
+  /// The worker is about to end: from here on it never has the fewest.
+  func close() {
+    connections.add(Self.closed, ordering: .relaxed)
   }
 }
 

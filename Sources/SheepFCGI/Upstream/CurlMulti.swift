@@ -94,10 +94,9 @@ final class CurlMulti {
       curlDeadline = nil
       act(CURL_SOCKET_TIMEOUT, 0)
     }
-    while let first = lingering.first, first.until <= now {
-      lingering.removeFirst()
-      cancel(first.call)
-    }
+    let due = lingering.prefix { $0.until <= now }
+    lingering.removeFirst(due.count)
+    for (call, _) in due { cancel(call) }
   }
 
   /// Nobody hears the call any more, but its answer is over, so its body ends soon: once it has, its connection can be

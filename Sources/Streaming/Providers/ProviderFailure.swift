@@ -30,13 +30,13 @@ public struct ProviderFailure: Error, Equatable, Sendable {
     if let status { self.status = status }
   }
 
-  /// Reads the value of an `error` member. Nil for those that mean there is none: null, false, "" and {}.
+  /// Reads the value of an `error` member. Nil for those that mean there is none: null, false, 0, "", [] and {}.
   init?(member json: inout JSONReader) throws(JSONReader.Malformed) {
     self.init()
     let kind = try json.peek()
     let start = json.position
     try read(&json)
-    let isEmpty = json.bytes.extracting(start..<json.position).allSatisfy { $0.isSpace || "{}\"".utf8.contains($0) }
+    let isEmpty = json.bytes.extracting(start..<json.position).allSatisfy { $0.isSpace || "0[]{}\"".utf8.contains($0) }
     if kind == .null || kind == .boolean || isEmpty { return nil }
   }
 

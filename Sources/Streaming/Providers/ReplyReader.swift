@@ -65,6 +65,7 @@ struct ReplyReader {
 
   /// The next item of the body at or after `position`, which is moved past it.
   mutating func next(in input: Span<UInt8>, from position: inout Int) throws(Malformed) -> Place? {
+    if body == .whole, collected.isEmpty { lookAtFirstByte(of: input) }
     switch body {
     case .eventStream:
       while let item = try nextItem(in: input, from: &position) {
@@ -99,6 +100,12 @@ struct ReplyReader {
   }
 
   // MARK: Event streams
+
+  /// Some send an event stream under the name of JSON.
+  private mutating func lookAtFirstByte(of input: Span<UInt8>) {
+    guard let first = input.trimmed.first.map({ input[$0] }) else { return }
+    if first != UInt8(ascii: "{"), first != UInt8(ascii: "[") { body = .eventStream }
+  }
 
   private mutating func nextItem(
     in input: Span<UInt8>, from position: inout Int

@@ -32,9 +32,9 @@ public struct ResponseHead: Equatable, Sendable {
       contentType = String(text.lowercased().prefix { $0 != ";" && $0 != " " })
     case "date": sentAt = RetryTime.epochSeconds(text)
     case "retry-after-ms":
-      if let number = Double(text), number.isFinite, number > 0 { milliseconds = number }
+      if let number = RetryTime.number(text), number > 0 { milliseconds = number }
     case "retry-after":
-      if let number = Double(text), number.isFinite {
+      if let number = RetryTime.number(text) {
         seconds = max(0, number)
       } else if let then = RetryTime.epochSeconds(text) {
         date = max(0, then - (sentAt ?? wallClock))
@@ -47,6 +47,12 @@ public struct ResponseHead: Equatable, Sendable {
 
 /// The spellings in which providers tell when to come back.
 enum RetryTime {
+  /// A decimal number; Swift reads hexadecimal ones and `inf` as well.
+  static func number(_ text: String) -> Double? {
+    text.allSatisfy { $0.isASCII && ($0.isNumber || ".-+eE".contains($0)) }
+      ? Double(text).flatMap { $0.isFinite ? $0 : nil } : nil
+  }
+
   /// `34s`, `48.9s`, `120ms`, `6m0s`, `1h2m`.
   static func seconds(_ text: String) -> Double? {
     var total = 0.0
@@ -70,7 +76,7 @@ enum RetryTime {
 
   /// `X-Ratelimit-Reset`: milliseconds or seconds since 1970, or seconds or a duration from now.
   static func reset(_ text: String, now: Double) -> Double? {
-    guard let number = Double(text), number.isFinite else { return seconds(text) }
+    guard let number = number(text) else { return seconds(text) }
     if number > 1e11 { return max(0, number / 1000 - now) }
     if number > 1e8 { return max(0, number - now) }
     return max(0, number)

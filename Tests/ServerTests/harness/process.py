@@ -7,7 +7,7 @@ import time
 
 from .waiting import wait_until
 
-PASSED_ON = ("BITE", "PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE")
+PASSED_ON = ("PATH", "HOME", "TMPDIR", "ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "LLVM_PROFILE_FILE")
 
 
 def environment(changes=None):
