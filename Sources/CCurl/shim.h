@@ -25,8 +25,9 @@ static inline CURLcode sheep_easy_set_write(CURL *easy, size_t (*callback)(char 
 static inline CURLcode sheep_easy_set_header(CURL *easy, size_t (*callback)(char *, size_t, size_t, void *)) {
   return curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, callback);
 }
-static inline CURLcode sheep_easy_set_socket_option(CURL *easy, int (*callback)(void *, curl_socket_t, curlsocktype)) {
-  return curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, callback);
+static inline CURLcode sheep_easy_set_open_socket(
+    CURL *easy, curl_socket_t (*callback)(void *, curlsocktype, struct curl_sockaddr *)) {
+  return curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, callback);
 }
 static inline CURLcode sheep_easy_set_before_request(CURL *easy, int (*callback)(void *, char *, char *, int, int)) {
   return curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);

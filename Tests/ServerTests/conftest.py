@@ -11,6 +11,9 @@ from harness.paths import MOCK_PROVIDER, SANITIZER, SHEEPFCGI
 from harness.process import Process
 from harness.site import Sites
 
+# Fixtures that only some of the tests need.
+pytest_plugins = ("harness.beside", "harness.starting", "harness.reading")
+
 
 def pytest_sessionstart(session):
     for program, variable in ((SHEEPFCGI, "SHEEPFCGI"), (MOCK_PROVIDER, "MOCK_PROVIDER")):

@@ -29,11 +29,16 @@ def test_a_stream_has_one_line_with_all_that_was_measured(site):
 @pytest.mark.parametrize(
     "ask, status, ended",
     [
-        (lambda site: site.get("/ping"), "200", "done"), (lambda site: site.get("/v1/models"), "200", "done"),
-        (lambda site: site.ask(""), "400", "bad_request"), (lambda site: site.request("OPTIONS", "/stream"), "204", "done"),
-        (lambda site: site.ask("fail=500"), "502", "upstream_failed"), (lambda site: site.ask("drop=0"), "502", "upstream_truncated"),
-        (lambda site: site.ask("n=2 error=1"), "200", "rate_limited"), (lambda site: site.ask("n=1", headers={"Sec-Fetch-Site": "cross-site"}), "403", "bad_request"),
-    ])
+        (lambda site: site.get("/ping"), "200", "done"),
+        (lambda site: site.get("/v1/models"), "200", "done"),
+        (lambda site: site.ask(""), "400", "bad_request"),
+        (lambda site: site.request("OPTIONS", "/stream"), "204", "done"),
+        (lambda site: site.ask("fail=500"), "502", "upstream_failed"),
+        (lambda site: site.ask("drop=0"), "502", "upstream_truncated"),
+        (lambda site: site.ask("n=2 error=1"), "200", "rate_limited"),
+        (lambda site: site.ask("n=1", headers={"Sec-Fetch-Site": "cross-site"}), "403", "bad_request"),
+    ],
+)
 def test_every_other_request_has_one_too(site, ask, status, ended):
     with ask(site) as answer:
         answer.body()
@@ -57,7 +62,12 @@ def test_no_key_no_prompt_and_no_reply_is_in_any_log(sites, mock):
         site.ask(PROMPT + " drop=2"),
         site.ask(PROMPT + " fail=400"),
         site.post(b'{"prompt":"private-question"'),
-        site.post({"messages": [{"role": "user", "content": "private-question", "x": "private-system"}], "prompt": "private-question"}),
+        site.post(
+            {
+                "messages": [{"role": "user", "content": "private-question", "x": "private-system"}],
+                "prompt": "private-question",
+            }
+        ),
         site.ask(PROMPT, model="no/such"),
         site.ask(PROMPT, headers={"Sec-Fetch-Site": "cross-site", "Referer": "http://x/?private-question"}),
         site.ask("n=3 text=markdown"),
@@ -72,14 +82,23 @@ def test_no_key_no_prompt_and_no_reply_is_in_any_log(sites, mock):
             assert mark not in log
 
 
-@pytest.mark.parametrize("name, value", [("REMOTE_ADDR", "1.2.3.4 level=error"), ("REMOTE_ADDR", 'a"b\\c\nx=1'), ("PATH_INFO", "/a b\n\x1b[31m=\"")])
+@pytest.mark.parametrize(
+    "name, value",
+    [("REMOTE_ADDR", "1.2.3.4 level=error"), ("REMOTE_ADDR", 'a"b\\c\nx=1'), ("PATH_INFO", '/a b\n\x1b[31m="')],
+)
 def test_nobody_can_forge_a_line_or_a_field(site, name, value):
     before = len(site.worker.lines())
     with FastCGI(site.worker.address) as connection:
         request_id = connection.ask(**{name: value}).head["X-Request-Id"]
     line = site.worker.request(request_id)
-    assert line["level"] == "info" and "x" not in line and set(line) == set(site.worker.requests()[0]) - {
-        "model", "finish", "tokens", "prompt_tokens", "completion_tokens", "cost_usd", "ttft_ms"} | {"client"}
+    assert (
+        line["level"] == "info"
+        and "x" not in line
+        and set(line)
+        == set(site.worker.requests()[0])
+        - {"model", "finish", "tokens", "prompt_tokens", "completion_tokens", "cost_usd", "ttft_ms"}
+        | {"client"}
+    )
     assert len(site.worker.lines()) == before + 1
     assert "\x1b" not in site.worker.log()
 

@@ -58,7 +58,9 @@ def refused(answer, status, *words):
         ({"prompt": "x", "temperature": 9}, ["temperature"]),
         ({"prompt": "x", "temperature": -0.1}, ["temperature"]),
         ({"prompt": "x", "temperature": True}, ["temperature"]),
-    ], ids=str)
+    ],
+    ids=str,
+)
 def test_a_field_that_is_wrong_is_named(unasked, body, words):
     refused(unasked.post(body), 400, *words)
 
@@ -74,12 +76,22 @@ def test_a_field_that_is_wrong_is_named(unasked, body, words):
         ({"prompt": "x", "max_tokens": ""}, ["max_tokens"]),
         ({"prompt": "x", "temperature": "nan"}, ["temperature"]),
         ({"prompt": "x", "temperature": "inf"}, ["temperature"]),
-    ], ids=str)
+    ],
+    ids=str,
+)
 def test_a_query_that_is_wrong_is_named(unasked, values, words):
     refused(unasked.get("/stream", **values), 400, *words)
 
 
-@pytest.mark.parametrize("query, words", [("prompt=%", ["prompt", "%"]), ("prompt=%zz", ["prompt"]), ("prompt=%ff", ["prompt", "UTF-8"]), ("%ff=1&prompt=x", ["UTF-8"])])
+@pytest.mark.parametrize(
+    "query, words",
+    [
+        ("prompt=%", ["prompt", "%"]),
+        ("prompt=%zz", ["prompt"]),
+        ("prompt=%ff", ["prompt", "UTF-8"]),
+        ("%ff=1&prompt=x", ["UTF-8"]),
+    ],
+)
 def test_a_query_that_is_wrongly_encoded_is_named(unasked, query, words):
     refused(unasked.get(f"/stream?{query}"), 400, *words)
 
@@ -103,20 +115,26 @@ def test_a_query_that_is_wrongly_encoded_is_named(unasked, query, words):
         (b"[" * 100_000, ["JSON"]),
         (b'{"prompt":' + b"[" * 100_000, []),
         (b'{"a":' * 100_000, ["JSON"]),
-    ], ids=lambda value: repr(value)[:30])
+    ],
+    ids=lambda value: repr(value)[:30],
+)
 def test_a_body_that_is_no_json_object_in_utf8_is_refused(unasked, body, words):
     refused(unasked.post(body), 400, *words)
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", None, "json"])
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", None, "json"],
+)
 def test_another_content_type_is_415(unasked, content_type):
     """Also for safety: a form of another site may send the first three without asking anyone."""
     headers = {"Content-Type": content_type}
     refused(unasked.request("POST", "/stream", headers, b'{"prompt":"n=1"}'), 415, "application/json")
 
 
-@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/vnd.x+json"])
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/vnd.x+json"]
+)
 def test_json_by_any_of_its_names_is_taken(site, content_type):
     with site.request("POST", "/stream", {"Content-Type": content_type}, b'{"prompt":"n=1"}') as answer:
         assert answer.all_events().done
@@ -145,10 +163,12 @@ def test_a_method_that_is_not_allowed_is_405_and_says_which_are(unasked, method,
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/ping"])
-def test_what_only_gives_takes_get_alone(unasked, path):
+def test_what_only_gives_takes_get_and_head_alone(unasked, path):
     with unasked.request("POST", path, JSON, b"{}") as answer:
         answer.problem(405, "bad_request")
-        assert answer.header("Allow") == "GET"
+        assert answer.header("Allow") == "GET, HEAD"
+    with unasked.request("HEAD", path) as answer:
+        assert answer.status == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/streams", "/stream/", "/STREAM", "/v1", "/../stream", "/a" * 5000])
@@ -187,8 +207,7 @@ def test_a_problem_is_one_line_of_json_whatever_was_sent(unasked):
 @pytest.mark.parametrize("wire", ["anthropic", "gemini"])
 def test_a_wire_that_is_not_built_yet_is_named(sites, mock, wire):
     watch = mock.watch()
-    site = sites.site(
-        mock, providers={"later": {"wire": wire, "base_url": mock.base_url, "models": {"m": {}}}})
+    site = sites.site(mock, providers={"later": {"wire": wire, "base_url": mock.base_url, "models": {"m": {}}}})
     refused(site.ask("x", model="later/m"), 400, wire)
     assert watch["requests"] == 0
 

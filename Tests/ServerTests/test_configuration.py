@@ -39,8 +39,13 @@ def refused(sites):
 
 def run(arguments, env):
     return subprocess.run(
-        [SHEEPFCGI, "serve", *map(str, arguments)], env=environment(env), capture_output=True, text=True, timeout=60,
-        stdin=subprocess.DEVNULL)
+        [SHEEPFCGI, "serve", *map(str, arguments)],
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        stdin=subprocess.DEVNULL,
+    )
 
 
 def under_provider(line):
@@ -101,7 +106,9 @@ def under_provider(line):
         (under_provider("api_key: file:relative"), "c.yaml:4", ["absolute"]),
         (under_provider("headers: { Authorization: Bearer sk-very-secret }"), "c.yaml:4", ["Authorization", "$NAME"]),
         (under_provider("headers: { 'X A': b }"), "c.yaml:4", ["X A"]),
-    ], ids=lambda value: repr(value)[-40:] if isinstance(value, (str, bytes)) else "")
+    ],
+    ids=lambda value: repr(value)[-40:] if isinstance(value, (str, bytes)) else "",
+)
 def test_a_wrong_file_stops_the_start_with_its_place_and_the_remedy(refused, text, place, words):
     said = refused(text)
     line = next((line for line in said.splitlines() if line.startswith(f"sheepfcgi: {place}: ")), None)
@@ -131,7 +138,9 @@ def test_a_file_that_is_missing_stops_the_start(sites):
         ({"SHEEP_BASE_URL": "http://h/v1", "SHEEP_API_KEY": "sk-very-secret\n"}, ["SHEEP_API_KEY"]),
         ({"SHEEP_API_KEY": "sk-very-secret"}, ["SHEEP_API_KEY", "SHEEP_BASE_URL"]),
         ({"OPENAI_API_KEY": "sk-very-secret\nx"}, ["OPENAI_API_KEY"]),
-    ], ids=str)
+    ],
+    ids=str,
+)
 def test_a_wrong_environment_stops_the_start_and_names_the_variable(sites, env, words):
     ended = run(["--listen", f"unix:{sites.directory()}/s"], env)
     assert ended.returncode == 78
@@ -156,7 +165,12 @@ def test_a_base_url_alone_makes_a_provider(sites, mock):
 
 
 def test_key_and_model_can_be_named_too(sites, mock):
-    env = {"SHEEP_BASE_URL": mock.base_url + "/", "SHEEP_API_KEY": "sk-env", "SHEEP_MODEL": "llama", "SHEEP_WIRE": "openai"}
+    env = {
+        "SHEEP_BASE_URL": mock.base_url + "/",
+        "SHEEP_API_KEY": "sk-env",
+        "SHEEP_MODEL": "llama",
+        "SHEEP_WIRE": "openai",
+    }
     worker = sites.keep(Worker(sites.directory(), env=env))
     listed, web = models(worker, sites)
     assert list(listed) == ["default/llama"]
@@ -170,7 +184,11 @@ def test_key_and_model_can_be_named_too(sites, mock):
 def test_without_anything_there_are_the_tutorials_four_models(sites):
     listed, _ = models(sites.keep(Worker(sites.directory(), env={"HOLYSHEEP_API_KEY": "k"})), sites)
     assert list(listed) == [
-        "holysheep/deepseek-v3.2", "openai/gpt-4.1", "anthropic/claude-sonnet-4-5", "gemini/gemini-2.5-flash"]
+        "holysheep/deepseek-v3.2",
+        "openai/gpt-4.1",
+        "anthropic/claude-sonnet-4-5",
+        "gemini/gemini-2.5-flash",
+    ]
     assert list(listed.values()) == [0.42, 8, 15, 2.5]
 
 
@@ -183,13 +201,20 @@ def rich(module_sites, mock):
     directory = module_sites.directory()
     (directory / "key").write_text("sk-from-a-file\n")
     one = {
-        "base_url": mock.base_url, "api_key": f"file:{directory}/key", "stream_usage": False,
-        "max_tokens_field": "max_completion_tokens", "headers": {"X-Title": "sheep", "X-Secret": "$SECRET"},
+        "base_url": mock.base_url,
+        "api_key": f"file:{directory}/key",
+        "stream_usage": False,
+        "max_tokens_field": "max_completion_tokens",
+        "headers": {"X-Title": "sheep", "X-Secret": "$SECRET"},
         "models": {"zeta": {}, "alpha": {"price_per_mtok": 0.5}, "sub/model": {}},
     }
-    two = {"base_url": mock.base_url, "models": {"alpha": {}, "only": {"price_per_mtok": {"prompt": 1, "cached": 0.1, "completion": 3}}}}
+    two = {
+        "base_url": mock.base_url,
+        "models": {"alpha": {}, "only": {"price_per_mtok": {"prompt": 1, "cached": 0.1, "completion": 3}}},
+    }
     return module_sites.site(
-        mock, env={"SECRET": "hush-hush"}, default_model="two/only", providers={"one": one, "two": two})
+        mock, env={"SECRET": "hush-hush"}, default_model="two/only", providers={"one": one, "two": two}
+    )
 
 
 def test_models_are_listed_in_the_files_order_with_the_default_first(rich):
@@ -197,17 +222,28 @@ def test_models_are_listed_in_the_files_order_with_the_default_first(rich):
         listed = [(each["id"], each["owned_by"], each["price_per_mtok"]) for each in answer.json()["data"]]
     assert listed == [
         ("two/only", "two", {"prompt": 1, "cached": 0.1, "completion": 3}),
-        ("mock/mock", "mock", {"prompt": 1, "cached": 1, "completion": 2}), ("mock/plain", "mock", None),
-        ("one/zeta", "one", None), ("one/alpha", "one", 0.5), ("one/sub/model", "one", None), ("two/alpha", "two", None),
+        ("mock/mock", "mock", {"prompt": 1, "cached": 1, "completion": 2}),
+        ("mock/plain", "mock", None),
+        ("one/zeta", "one", None),
+        ("one/alpha", "one", 0.5),
+        ("one/sub/model", "one", None),
+        ("two/alpha", "two", None),
     ]
 
 
 @pytest.mark.parametrize(
     "asked, resolved",
     [
-        (None, "two/only"), ("", "two/only"), ("one/alpha", "one/alpha"), ("two/alpha", "two/alpha"), ("zeta", "one/zeta"),
-        ("alpha", "one/alpha"), ("sub/model", "one/sub/model"), ("only", "two/only"),
-    ])
+        (None, "two/only"),
+        ("", "two/only"),
+        ("one/alpha", "one/alpha"),
+        ("two/alpha", "two/alpha"),
+        ("zeta", "one/zeta"),
+        ("alpha", "one/alpha"),
+        ("sub/model", "one/sub/model"),
+        ("only", "two/only"),
+    ],
+)
 def test_a_model_is_found_by_its_full_or_its_bare_name(rich, asked, resolved):
     with rich.ask("n=1", **({} if asked is None else {"model": asked})) as answer:
         assert answer.all_events().done["model"] == resolved
@@ -285,13 +321,17 @@ def names(site):
 
 
 def ask(web, prompt):
-    return Answer(web.address, "POST", "/stream", {"Content-Type": "application/json"}, json.dumps({"prompt": prompt}).encode())
+    return Answer(
+        web.address, "POST", "/stream", {"Content-Type": "application/json"}, json.dumps({"prompt": prompt}).encode()
+    )
 
 
 # The command line
 
 
-@pytest.mark.parametrize("arguments", [["--workers", "0"], ["--workers", "x"], ["--nonsense"], ["nonsense"], ["--listen-mode", "9"]])
+@pytest.mark.parametrize(
+    "arguments", [["--workers", "0"], ["--workers", "x"], ["--nonsense"], ["nonsense"], ["--listen-mode", "9"]]
+)
 def test_a_wrong_command_line_is_64(arguments):
     assert run(arguments, {}).returncode == 64
 

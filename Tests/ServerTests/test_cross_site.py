@@ -1,4 +1,4 @@
-"""Who may ask: pages of this site, pages that the configuration allows, and programs. A hidden image on some page not."""
+"""Who may ask: pages of this site, pages that the configuration allows, and programs; no hidden image on some page."""
 
 import pytest
 
@@ -76,12 +76,17 @@ def test_the_origin_null_never_passes(site, star):
 @pytest.mark.parametrize(
     "origin, host, passes",
     [
-        ("https://example.org", "example.org", True), ("http://example.org:8080", "example.org", True),
-        ("https://EXAMPLE.org", "example.org:443", True), ("https://[::1]:8443", "[::1]", True),
-        ("https://example.org.evil", "example.org", False), ("https://evil", "example.org", False),
-        ("https://example.org@evil", "example.org", False), ("example.org", "example.org", False),
+        ("https://example.org", "example.org", True),
+        ("http://example.org:8080", "example.org", True),
+        ("https://EXAMPLE.org", "example.org:443", True),
+        ("https://[::1]:8443", "[::1]", True),
+        ("https://example.org.evil", "example.org", False),
+        ("https://evil", "example.org", False),
+        ("https://example.org@evil", "example.org", False),
+        ("example.org", "example.org", False),
         ("https://evil/example.org", "example.org", False),
-    ])
+    ],
+)
 def test_without_sheep_origin_the_name_alone_must_match_the_host(site, origin, host, passes):
     """Debian's fastcgi_params gives the host without its port; so would an existing site."""
     with FastCGI(site.worker.address) as connection:
@@ -92,8 +97,13 @@ def test_without_sheep_origin_the_name_alone_must_match_the_host(site, origin, h
 def test_sheep_origin_goes_before_the_host(site):
     with FastCGI(site.worker.address) as connection:
         response = connection.ask(
-            "POST", "/stream", b'{"prompt":"n=1"}', HTTP_ORIGIN="http://example.org", HTTP_HOST="example.org",
-            SHEEP_ORIGIN="https://example.org")
+            "POST",
+            "/stream",
+            b'{"prompt":"n=1"}',
+            HTTP_ORIGIN="http://example.org",
+            HTTP_HOST="example.org",
+            SHEEP_ORIGIN="https://example.org",
+        )
     assert response.status == 403
 
 
@@ -121,7 +131,9 @@ def test_failures_can_be_read_by_an_allowed_page_too(open_site):
 
 
 @pytest.mark.parametrize(
-    "origin", [OTHER, "http://app.example", "https://app.example:444", "https://app.example.evil", "https://APP.example", "null"])
+    "origin",
+    [OTHER, "http://app.example", "https://app.example:444", "https://app.example.evil", "https://APP.example", "null"],
+)
 def test_origins_count_exactly(open_site, origin):
     refused(open_site, {"Origin": origin, "Sec-Fetch-Site": "cross-site"})
 
@@ -158,8 +170,10 @@ def test_credentials_are_allowed_where_the_configuration_says_so(sites, mock):
 
 def preflight(site, origin, path="/stream"):
     headers = {
-        "Origin": origin, "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "content-type,last-event-id", "Sec-Fetch-Site": "cross-site",
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type,last-event-id",
+        "Sec-Fetch-Site": "cross-site",
     }
     return site.request("OPTIONS", path, headers)
 
@@ -171,7 +185,9 @@ def test_the_preflight_of_an_allowed_page_is_answered(open_site, path):
         assert answer.status in (200, 204) and answer.body() == b""
         assert answer.header("Access-Control-Allow-Origin") == ALLOWED
         assert {"GET", "POST"} <= set(answer.header("Access-Control-Allow-Methods").split(", "))
-        assert {"content-type", "last-event-id"} <= set(answer.header("Access-Control-Allow-Headers").lower().split(", "))
+        assert {"content-type", "last-event-id"} <= set(
+            answer.header("Access-Control-Allow-Headers").lower().split(", ")
+        )
         assert answer.header("Vary") == "Origin"
     assert watch["requests"] == 0
 

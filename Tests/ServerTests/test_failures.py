@@ -2,7 +2,6 @@
 
 import email.utils
 import json
-import socket
 import time
 
 import pytest
@@ -23,15 +22,6 @@ def scripted(module_sites):
     return module_sites.site(module_sites.scripted(), timeouts={"hold": "1h"})
 
 
-@pytest.fixture
-def clocks(sites):
-    """A site with a scripted provider and these clocks."""
-    def make(**timeouts):
-        return sites.site(sites.scripted(), timeouts={"hold": "1h"} | timeouts)
-
-    return make
-
-
 def told(scripted, call_answers, status, kind):
     """The problem before any output."""
     with scripted.ask("x") as answer:
@@ -47,19 +37,29 @@ def told(scripted, call_answers, status, kind):
 @pytest.mark.parametrize(
     "refused, status, kind, retryable",
     [
-        (400, 400, "bad_request", False), (404, 400, "bad_request", False), (413, 400, "bad_request", False),
-        (422, 400, "bad_request", False), (401, 502, "upstream_rejected", False),
-        (402, 502, "upstream_rejected", False), (403, 502, "upstream_rejected", False),
-        (429, 429, "rate_limited", True), (500, 502, "upstream_failed", True), (502, 502, "upstream_failed", True),
-        (504, 502, "upstream_failed", True), (418, 502, "upstream_failed", True), (503, 503, "overloaded", True),
+        (400, 400, "bad_request", False),
+        (404, 400, "bad_request", False),
+        (413, 400, "bad_request", False),
+        (422, 400, "bad_request", False),
+        (401, 502, "upstream_rejected", False),
+        (402, 502, "upstream_rejected", False),
+        (403, 502, "upstream_rejected", False),
+        (429, 429, "rate_limited", True),
+        (500, 502, "upstream_failed", True),
+        (502, 502, "upstream_failed", True),
+        (504, 502, "upstream_failed", True),
+        (418, 502, "upstream_failed", True),
+        (503, 503, "overloaded", True),
         (529, 503, "overloaded", True),
-    ])
+    ],
+)
 def test_a_providers_refusal_has_our_status_and_type(failing, refused, status, kind, retryable):
     with failing.ask(f"fail={refused}") as answer:
         problem = answer.problem(status, kind)
         assert problem["retryable"] is retryable
         assert failing.worker.request(answer.request_id) | {"status": str(status), "ended": kind} == (
-            failing.worker.request(answer.request_id))
+            failing.worker.request(answer.request_id)
+        )
 
 
 def test_a_redirect_is_not_followed(scripted):
@@ -82,18 +82,23 @@ def test_a_retry_time_in_seconds_is_passed_on(failing, status, kind):
         ({"Retry_After": "1.2"}, {}, "2"),
         ({"Retry_After_Ms": "1500"}, {}, "2"),
         ({}, {"error": {"message": "slow", "details": [{"retryDelay": "21.4s"}]}}, "22"),
-    ])
+    ],
+)
 def test_a_retry_time_in_any_form_becomes_whole_seconds_rounded_up(scripted, header, body, seconds):
     problem = told(
-        scripted, lambda call: call.answer(json.dumps(body), "application/json", "429 Too Many Requests", **header),
-        429, "rate_limited")
+        scripted,
+        lambda call: call.answer(json.dumps(body), "application/json", "429 Too Many Requests", **header),
+        429,
+        "rate_limited",
+    )
     assert problem["retry_after"] == seconds
 
 
 def test_a_retry_time_as_a_date_becomes_seconds(scripted):
     date = email.utils.formatdate(time.time() + 100, usegmt=True)
     problem = told(
-        scripted, lambda call: call.answer("{}", "application/json", "503 Busy", Retry_After=date), 503, "overloaded")
+        scripted, lambda call: call.answer("{}", "application/json", "503 Busy", Retry_After=date), 503, "overloaded"
+    )
     assert 60 <= int(problem["retry_after"]) <= 101
 
 
@@ -106,14 +111,14 @@ def test_a_retry_time_on_a_200_means_nothing(scripted):
 def test_an_account_without_money_is_not_to_be_tried_again(scripted):
     body = json.dumps({"error": {"message": "no money", "type": "insufficient_quota", "code": "insufficient_quota"}})
     problem = told(
-        scripted, lambda call: call.answer(body, "application/json", "429 Too Many Requests"), 429, "rate_limited")
+        scripted, lambda call: call.answer(body, "application/json", "429 Too Many Requests"), 429, "rate_limited"
+    )
     assert problem["retryable"] is False
 
 
 def test_a_refusals_message_is_passed_on(scripted):
     body = json.dumps({"error": {"message": "too many sheep", "type": "invalid_request_error"}})
-    problem = told(
-        scripted, lambda call: call.answer(body, "application/json", "400 Bad Request"), 400, "bad_request")
+    problem = told(scripted, lambda call: call.answer(body, "application/json", "400 Bad Request"), 400, "bad_request")
     assert "too many sheep" in problem["detail"]
 
 
@@ -143,10 +148,14 @@ def test_the_key_does_not_come_back_inside_a_stream_either(scripted):
 @pytest.mark.parametrize(
     "prompt, kind",
     [
-        ("drop=0", "upstream_truncated"), ("cut=0", "upstream_truncated"), ("truncate=0", "upstream_truncated"),
-        ("empty=1", "upstream_truncated"), ("html=1", "upstream_malformed"),
+        ("drop=0", "upstream_truncated"),
+        ("cut=0", "upstream_truncated"),
+        ("truncate=0", "upstream_truncated"),
+        ("empty=1", "upstream_truncated"),
+        ("html=1", "upstream_malformed"),
         ("n=1 line=2097152", "upstream_malformed"),
-    ])
+    ],
+)
 def test_a_reply_without_any_output_is_a_502(failing, prompt, kind):
     with failing.ask(prompt) as answer:
         answer.problem(502, kind)
@@ -160,7 +169,9 @@ def test_a_200_that_is_no_answer_is_a_502(scripted, body):
         assert json.loads(answer.body())["type"].split(":")[-1] in ("upstream_truncated", "upstream_malformed")
 
 
-@pytest.mark.parametrize("data", ['{"choices":[{"index":0,"delta":{"content":"a', '{"a":"\x01"}', '{"a":"\udcff"}', "{]}"])
+@pytest.mark.parametrize(
+    "data", ['{"choices":[{"index":0,"delta":{"content":"a', '{"a":"\x01"}', '{"a":"\udcff"}', "{]}"]
+)
 def test_an_object_that_does_not_parse_is_malformed_as_it_may_have_held_a_token(scripted, data):
     body = b"data: " + data.encode("utf-8", "surrogateescape") + b"\n\n" + stream_of("rest").encode()
     told(scripted, lambda call: call.answer(body), 502, "upstream_malformed")
@@ -175,7 +186,8 @@ def test_an_object_that_does_not_parse_is_malformed_as_it_may_have_held_a_token(
         ({"message": "x", "type": "overloaded_error"}, 503, "overloaded"),
         ({"message": "x", "type": "invalid_request_error"}, 400, "bad_request"),
         ("it broke", 502, "upstream_failed"),
-    ])
+    ],
+)
 def test_an_error_inside_a_200_before_any_output_has_its_true_status(scripted, error, status, kind):
     told(scripted, lambda call: call.answer(f"data: {json.dumps({'error': error})}\n\n"), status, kind)
 
@@ -221,9 +233,12 @@ def test_something_that_speaks_no_http_is_a_502(scripted):
 @pytest.mark.parametrize(
     "prompt, kind, status",
     [
-        ("n=9 drop=5", "upstream_truncated", 502), ("n=9 cut=5", "upstream_truncated", 502),
-        ("n=9 truncate=5", "upstream_truncated", 502), ("n=9 error=5", "rate_limited", 429),
-    ])
+        ("n=9 drop=5", "upstream_truncated", 502),
+        ("n=9 cut=5", "upstream_truncated", 502),
+        ("n=9 truncate=5", "upstream_truncated", 502),
+        ("n=9 error=5", "rate_limited", 429),
+    ],
+)
 def test_a_failure_after_output_is_an_event(failing, prompt, kind, status):
     with failing.ask(prompt) as answer:
         assert answer.status == 200
@@ -294,102 +309,6 @@ def test_html_behind_output_is_no_silent_end(scripted):
         call.send(b"<html><body>Bad gateway</body></html>")
         call.close()
         assert answer.all_events().error
-
-
-# Clocks
-
-
-def test_the_connect_clock_gives_504_unreachable(sites):
-    """A listener whose backlog is full takes no further connection, and says nothing."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        fillers = []
-        try:
-            for _ in range(8):
-                filler = socket.socket()
-                filler.setblocking(False)
-                filler.connect_ex(listener.getsockname())
-                fillers.append(filler)
-            base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-            site = sites.site(base_url, timeouts={"connect": "400ms", "hold": "1h"})
-            with site.ask("x") as answer:
-                answer.problem(504, "upstream_unreachable")
-        finally:
-            for filler in fillers:
-                filler.close()
-
-
-def test_a_provider_that_says_nothing_at_all_meets_the_first_token_clock(clocks):
-    site = clocks(first_token="400ms")
-    with site.ask("x") as answer:
-        call = site.provider.next_call()
-        answer.problem(504, "timeout_first_token")
-        call.wait_until_left()
-
-
-def test_a_head_and_comments_are_no_first_token(clocks):
-    site = clocks(first_token="400ms")
-    with site.ask("x") as answer:
-        call = site.provider.next_call()
-        call.head()
-        call.send(b": still thinking\n\n")
-        call.event(chunk({"role": "assistant", "content": ""}))
-        answer.problem(504, "timeout_first_token")
-        call.wait_until_left()
-
-
-def test_after_the_hold_the_first_token_clock_is_an_event(clocks):
-    site = clocks(hold="100ms", first_token="600ms")
-    with site.ask("x") as answer:
-        events = answer.all_events()
-    assert (events.error["type"], events.error["status"]) == ("timeout_first_token", 504)
-
-
-def test_a_silence_after_output_meets_the_idle_clock(clocks):
-    site = clocks(idle="400ms")
-    with site.ask("x") as answer:
-        call = site.provider.next_call()
-        call.head()
-        call.token("a")
-        events = answer.all_events()
-        call.wait_until_left()
-    assert events.text == "a"
-    assert (events.error["type"], events.error["status"]) == ("timeout_idle", 504)
-
-
-def test_any_byte_of_the_provider_winds_the_idle_clock_up(clocks):
-    site = clocks(idle="2s", ping="1h")
-    with site.ask("x") as answer:
-        call = site.provider.next_call()
-        call.head()
-        call.token("a")
-        answer.next_token()
-        for _ in range(8):
-            # Each well within the clock, all together well beyond it.
-            assert not call.has_left()
-            call.send(b": thinking\n\n")
-            with pytest.raises(AssertionError, match="nothing came"):
-                answer.next_event(0.4)
-        call.finish()
-        assert answer.all_events().done
-
-
-def test_an_answer_that_does_not_end_meets_the_total_clock(clocks, mock):
-    site = clocks(total="700ms")
-    with site.ask("x") as answer:
-        call = site.provider.next_call()
-        call.head()
-        ended = None
-        while ended is None:
-            try:
-                call.token("a")
-                event = answer.next_event()
-                ended = event if event.is_terminal else None
-            except OSError:
-                ended = answer.next_event()
-        call.wait_until_left()
-    assert (ended.type, ended.json["type"], ended.json["status"]) == ("error", "timeout_total", 504)
 
 
 # Neither does it harm others

@@ -46,13 +46,17 @@ def echo(module_sites):
     directory = module_sites.directory()
     (directory / "echo.c").write_text(ECHO)
     built = subprocess.run(
-        ["gcc", "-o", directory / "echo", directory / "echo.c", "-lfcgi"], capture_output=True, text=True, timeout=120)
+        ["gcc", "-o", directory / "echo", directory / "echo.c", "-lfcgi"], capture_output=True, text=True, timeout=120
+    )
     assert built.returncode == 0, built.stderr
     address = directory / "echo.sock"
     module_sites.keep(
         Process(
-            ["spawn-fcgi", "-n", "-s", address, "-M", "0666", "--", directory / "echo"], name="echo",
-            directory=directory))
+            ["spawn-fcgi", "-n", "-s", address, "-M", "0666", "--", directory / "echo"],
+            name="echo",
+            directory=directory,
+        )
+    )
     wait_until(lambda: is_listening(address), "the FCGX application listens")
     return address
 
@@ -63,8 +67,12 @@ def cgi_fcgi(address, body=b"", **params):
         pytest.skip("cgi-fcgi is not installed")
     params = {name: value for name, value in params.items() if value != ""}
     ended = subprocess.run(
-        ["cgi-fcgi", "-bind", "-connect", str(address)], env=environment(params), input=body, capture_output=True,
-        timeout=60)
+        ["cgi-fcgi", "-bind", "-connect", str(address)],
+        env=environment(params),
+        input=body,
+        capture_output=True,
+        timeout=60,
+    )
     return ended.stdout, ended.stderr
 
 

@@ -35,7 +35,19 @@ def event(data):
     return f"data: {data if isinstance(data, str) else json.dumps(data)}\n\n"
 
 
-HUGE = ["9223372036854775807", "-9223372036854775808", "1e400", "-1", "1.5", "99999999999999999999999999", "true", '"7"', "null", "[]", "{}"]
+HUGE = [
+    "9223372036854775807",
+    "-9223372036854775808",
+    "1e400",
+    "-1",
+    "1.5",
+    "99999999999999999999999999",
+    "true",
+    '"7"',
+    "null",
+    "[]",
+    "{}",
+]
 
 
 @pytest.mark.parametrize("number", HUGE)
@@ -51,7 +63,10 @@ def test_numbers_that_no_model_reaches_are_no_harm(scripted, number):
 @pytest.mark.parametrize("number", HUGE)
 def test_indexes_that_nobody_counts_to_are_no_harm(scripted, number):
     fragment = f'{{"index":{number},"function":{{"name":"f","arguments":"{{}}"}}}}'
-    body = event(f'{{"choices":[{{"index":{number},"delta":{{"tool_calls":[{fragment}]}},"finish_reason":{number}}}]}}') + stream_of()
+    body = (
+        event(f'{{"choices":[{{"index":{number},"delta":{{"tool_calls":[{fragment}]}},"finish_reason":{number}}}]}}')
+        + stream_of()
+    )
     assert ends_properly(scripted, lambda call: call.answer(body)).terminal
 
 
@@ -61,7 +76,23 @@ def test_an_error_with_any_code_is_an_error(scripted, number):
     assert ends_properly(scripted, lambda call: call.answer(body))["status"] >= 400
 
 
-@pytest.mark.parametrize("value", ["-5", "1e300", "nan", "inf", "soon", "", "99999999999999999999", "Wed, 21 Oct 1899 07:28:00 GMT", "Wed, 99 Foo 9999 99:99:99 GMT", "0x10", "5; 6", "\x7f"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "-5",
+        "1e300",
+        "nan",
+        "inf",
+        "soon",
+        "",
+        "99999999999999999999",
+        "Wed, 21 Oct 1899 07:28:00 GMT",
+        "Wed, 99 Foo 9999 99:99:99 GMT",
+        "0x10",
+        "5; 6",
+        "\x7f",
+    ],
+)
 @pytest.mark.parametrize("name", ["Retry_After", "Retry_After_Ms", "X_Ratelimit_Reset"])
 def test_a_retry_time_that_is_none_is_no_harm(scripted, name, value):
     with scripted.ask("x") as answer:
@@ -74,13 +105,31 @@ def test_a_retry_time_that_is_none_is_no_harm(scripted, name, value):
 @pytest.mark.parametrize(
     "data",
     [
-        "{" * 10_000, "[" * 100_000, '{"choices":' + "[" * 10_000, '{"a":' * 5000 + "1" + "}" * 5000,
-        '{"choices":[null,1,"a",{}]}', '{"choices":{"0":{}}}', '{"choices":[{"delta":7}]}', '{"choices":[{"delta":{"content":{"a":1}}}]}',
-        '{"choices":[{"delta":{"content":["a",null,{"text":7},{"type":"text"}]}}]}', '{"choices":[{"delta":{"tool_calls":{"a":1}}}]}',
-        '{"choices":[{"delta":{"tool_calls":[null,7,{"function":7},{}]}}]}', '{"error":{}}', '{"error":[]}', '{"error":""}', '{"error":false}',
-        '{"error":[[[{"message":{"error":"x"}}]]]}', "{}", '{"":""}', '{"choices":[],"choices":[{"delta":{"content":"a"}}]}',
-        '{"choices":[{"delta":{"content":"\\u0000"}}]}', '{"choices":[{"delta":{"content":"\\ud800"}}]}', '{"choices":[{"delta":{"content":"\\q"}}]}',
-    ], ids=lambda data: f"{data[:40]}")
+        "{" * 10_000,
+        "[" * 100_000,
+        '{"choices":' + "[" * 10_000,
+        '{"a":' * 5000 + "1" + "}" * 5000,
+        '{"choices":[null,1,"a",{}]}',
+        '{"choices":{"0":{}}}',
+        '{"choices":[{"delta":7}]}',
+        '{"choices":[{"delta":{"content":{"a":1}}}]}',
+        '{"choices":[{"delta":{"content":["a",null,{"text":7},{"type":"text"}]}}]}',
+        '{"choices":[{"delta":{"tool_calls":{"a":1}}}]}',
+        '{"choices":[{"delta":{"tool_calls":[null,7,{"function":7},{}]}}]}',
+        '{"error":{}}',
+        '{"error":[]}',
+        '{"error":""}',
+        '{"error":false}',
+        '{"error":[[[{"message":{"error":"x"}}]]]}',
+        "{}",
+        '{"":""}',
+        '{"choices":[],"choices":[{"delta":{"content":"a"}}]}',
+        '{"choices":[{"delta":{"content":"\\u0000"}}]}',
+        '{"choices":[{"delta":{"content":"\\ud800"}}]}',
+        '{"choices":[{"delta":{"content":"\\q"}}]}',
+    ],
+    ids=lambda data: f"{data[:40]}",
+)
 def test_an_odd_event_is_no_harm(scripted, data):
     ends_properly(scripted, lambda call: call.answer(event(data) + stream_of("b")))
     ends_properly(scripted, lambda call: call.answer(stream_of("b").replace("data: [DONE]\n\n", event(data))))
@@ -89,7 +138,9 @@ def test_an_odd_event_is_no_harm(scripted, data):
 
 
 def test_ten_thousand_calls_in_one_event_are_no_harm(scripted):
-    calls = [{"index": number, "id": f"c{number}", "function": {"name": "f", "arguments": "{}"}} for number in range(10_000)]
+    calls = [
+        {"index": number, "id": f"c{number}", "function": {"name": "f", "arguments": "{}"}} for number in range(10_000)
+    ]
     events = ends_properly(scripted, lambda call: call.answer(event(chunk({"tool_calls": calls})) + stream_of()))
     assert events.done and 1 <= len(events.of("tool_call")) <= 10_000
 
@@ -99,9 +150,13 @@ def test_mutated_streams_end_properly_and_never_crash(scripted):
     print(f"seed {seed}")
     chance = random.Random(seed)
     parts = [
-        event(chunk({"role": "assistant", "content": ""})), event(chunk({"content": "Hé 👩‍👩‍👧‍👦"})), event(chunk({"reasoning_content": "hm"})),
+        event(chunk({"role": "assistant", "content": ""})),
+        event(chunk({"content": "Hé 👩‍👩‍👧‍👦"})),
+        event(chunk({"reasoning_content": "hm"})),
         event(chunk({"tool_calls": [{"index": 0, "id": "c", "function": {"name": "f", "arguments": '{"a":1}'}}]})),
-        ": ping\n\n", event(chunk({"content": "x"}, usage={"prompt_tokens": 1, "completion_tokens": 2})), event({"error": None, "choices": []}),
+        ": ping\n\n",
+        event(chunk({"content": "x"}, usage={"prompt_tokens": 1, "completion_tokens": 2})),
+        event({"error": None, "choices": []}),
         stream_of("end"),
     ]
     for _ in range(400):
@@ -115,7 +170,22 @@ def test_mutated_streams_end_properly_and_never_crash(scripted):
                     del body[place : place + chance.randrange(1, 20)]
                     body = body or bytearray(b"\n")
                 case 2:
-                    body[place:place] = chance.choice([b"\n", b"\r", b"\0", b"{", b"}", b'"', b"\\", b"data:", b"\xff", b"\n\n", b"event: error\n", b"\xef\xbb\xbf"])
+                    body[place:place] = chance.choice(
+                        [
+                            b"\n",
+                            b"\r",
+                            b"\0",
+                            b"{",
+                            b"}",
+                            b'"',
+                            b"\\",
+                            b"data:",
+                            b"\xff",
+                            b"\n\n",
+                            b"event: error\n",
+                            b"\xef\xbb\xbf",
+                        ]
+                    )
                 case 3:
                     body[place:place] = body[chance.randrange(len(body)) :]
         ends_properly(scripted, lambda call: call.answer(bytes(body)))
@@ -129,7 +199,9 @@ def test_mutated_heads_end_properly_and_never_crash(scripted):
     print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(100):
-        head = bytearray(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nRetry-After: 5\r\nX-A: b\r\nConnection: close\r\n\r\n")
+        head = bytearray(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nRetry-After: 5\r\nX-A: b\r\nConnection: close\r\n\r\n"
+        )
         for _ in range(chance.randrange(1, 5)):
             head[chance.randrange(9, len(head) - 4)] = chance.randrange(256)
 
@@ -143,7 +215,12 @@ def test_mutated_heads_end_properly_and_never_crash(scripted):
 
 def test_control_bytes_and_broken_text_never_reach_the_client(scripted):
     for bad in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\x00", b"\x1b", b"\x85"):
-        body = event(chunk({"content": "ok"})).encode() + b'data: {"choices":[{"index":0,"delta":{"content":"' + bad + b'"}}]}\n\n'
+        body = (
+            event(chunk({"content": "ok"})).encode()
+            + b'data: {"choices":[{"index":0,"delta":{"content":"'
+            + bad
+            + b'"}}]}\n\n'
+        )
         with scripted.ask("x") as answer:
             scripted.provider.next_call().answer(body + stream_of("rest").encode())
             raw = answer.body()
@@ -153,6 +230,7 @@ def test_control_bytes_and_broken_text_never_reach_the_client(scripted):
 
 def test_an_answer_in_one_piece_is_bounded(scripted):
     """16 MiB, as the documents say."""
+
     def reply(call):
         call.head(content_type="application/json", Content_Length=40 << 20)
         for _ in range(40):
@@ -162,6 +240,7 @@ def test_an_answer_in_one_piece_is_bounded(scripted):
     assert ends_properly(scripted, reply)["type"].endswith("upstream_malformed")
 
 
+@pytest.mark.measures
 def test_a_refusal_without_end_is_bounded_too(scripted):
     def reply(call):
         call.head("500 Oh", "application/json")
@@ -175,6 +254,7 @@ def test_a_refusal_without_end_is_bounded_too(scripted):
     assert scripted.worker.memory() < before + (24 << 20)
 
 
+@pytest.mark.measures
 def test_comments_without_end_are_no_way_to_fill_memory(scripted):
     before = scripted.worker.memory()
 

@@ -46,8 +46,11 @@ def library(module_sites):
     directory = module_sites.directory()
     (directory / "shim.c").write_text(SHIM)
     built = subprocess.run(
-        ["gcc", "-shared", "-fPIC", "-o", directory / "shim.so", directory / "shim.c", "-ldl"], capture_output=True,
-        text=True, timeout=120)
+        ["gcc", "-shared", "-fPIC", "-o", directory / "shim.so", directory / "shim.c", "-ldl"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert built.returncode == 0, built.stderr
     return directory / "shim.so"
 
@@ -78,12 +81,16 @@ def resolver(sites):
 @pytest.fixture
 def named(sites, library, resolver):
     """A site whose provider `cold` has a name, and whose provider `mock` has an address."""
+
     def make(host="cold.test", **more):
         mock = sites.mock()
         base_url = mock.base_url.replace("127.0.0.1", host)
         return sites.site(
-            mock, providers={"cold": {"base_url": base_url, "models": {"m": {}}}},
-            env={"LD_PRELOAD": str(library), "SHIM_DIRECTORY": str(resolver.directory)}, **more)
+            mock,
+            providers={"cold": {"base_url": base_url, "models": {"m": {}}}},
+            env={"LD_PRELOAD": str(library), "SHIM_DIRECTORY": str(resolver.directory)},
+            **more,
+        )
 
     return make
 

@@ -18,7 +18,8 @@ from harness.waiting import free_port, is_listening, wait_until
 def is_taken(directory, file):
     """nginx -t, which must not even warn."""
     ended = subprocess.run(
-        [*map(str, command(directory, file)), "-t"], capture_output=True, text=True, timeout=60, env=environment())
+        [*map(str, command(directory, file)), "-t"], capture_output=True, text=True, timeout=60, env=environment()
+    )
     assert ended.returncode == 0, ended.stderr
     assert "warn" not in ended.stderr, ended.stderr
 
@@ -47,8 +48,13 @@ def test_demo_conf_is_taken_without_root_too(shipped):
         pytest.skip("it is the other test already")
     shutil.chown(shipped, "nobody")
     ended = subprocess.run(
-        [*map(str, command(shipped, "demo.conf")), "-t"], capture_output=True, text=True, timeout=60, user="nobody",
-        env=environment())
+        [*map(str, command(shipped, "demo.conf")), "-t"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        user="nobody",
+        env=environment(),
+    )
     assert ended.returncode == 0, ended.stderr
 
 
@@ -87,7 +93,12 @@ def test_every_line_that_is_commented_out_is_valid_too(shipped):
     lines = []
     for line in text.splitlines():
         bare = line.strip()
-        if bare.startswith("#fastcgi_param") or bare.startswith("#location") or bare == "#}" or line.startswith("#    "):
+        if (
+            bare.startswith("#fastcgi_param")
+            or bare.startswith("#location")
+            or bare == "#}"
+            or line.startswith("#    ")
+        ):
             line = line.replace("#", "", 1)
         lines.append(line)
     changed = "\n".join(lines)
@@ -118,8 +129,13 @@ def test_it_serves_at_the_root_and_below_a_prefix(sites, mock, shared_site):
 def test_it_has_in_place_what_a_stream_needs():
     text = (NGINX_FILES / "sheep.conf").read_text()
     for line in (
-        "limit_req zone=sheep_requests", "limit_conn sheep_streams", "fastcgi_keep_conn on;", "fastcgi_buffering off;",
-        "fastcgi_ignore_client_abort off;", "client_max_body_size 1m;", "client_body_buffer_size 128k;",
+        "limit_req zone=sheep_requests",
+        "limit_conn sheep_streams",
+        "fastcgi_keep_conn on;",
+        "fastcgi_buffering off;",
+        "fastcgi_ignore_client_abort off;",
+        "client_max_body_size 1m;",
+        "client_body_buffer_size 128k;",
     ):
         assert line in text
     assert "keepalive " in (NGINX_FILES / "sheep_http.conf").read_text()
@@ -248,7 +264,9 @@ def test_the_demo_serves_the_page_under_a_strict_policy(demo):
         assert answer.header("X-Content-Type-Options") == "nosniff"
     assert policy["default-src"] == "'none'"
     assert policy["script-src"] == "'self'" and policy["connect-src"] == "'self'" and policy["style-src"] == "'self'"
-    assert policy["frame-ancestors"] == "'none'" and policy["base-uri"] == "'none'" and policy["form-action"] == "'none'"
+    assert (
+        policy["frame-ancestors"] == "'none'" and policy["base-uri"] == "'none'" and policy["form-action"] == "'none'"
+    )
     assert "unsafe" not in str(policy)
 
 

@@ -107,5 +107,11 @@ def test_a_request_byte_by_byte_is_answered(site):
 
 def test_debians_parameters_alone_are_enough(site):
     """scgi_params sets neither PATH_INFO nor SCRIPT_NAME."""
-    headers = {"CONTENT_LENGTH": "0", "SCGI": "1", "REQUEST_METHOD": "GET", "REQUEST_URI": "/ping", "DOCUMENT_URI": "/ping"}
+    headers = {
+        "CONTENT_LENGTH": "0",
+        "SCGI": "1",
+        "REQUEST_METHOD": "GET",
+        "REQUEST_URI": "/ping",
+        "DOCUMENT_URI": "/ping",
+    }
     assert scgi.ask(site.worker.address, scgi.netstring(headers)).endswith(b"pong\n")

@@ -18,9 +18,27 @@ def certificate(module_sites):
     directory = module_sites.directory()
     subprocess.run(
         [
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=test",
-            "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", directory / "key.pem", "-out", directory / "cert.pem",
-        ], check=True, capture_output=True, timeout=60)
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=test",
+            "-addext",
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            directory / "key.pem",
+            "-out",
+            directory / "cert.pem",
+        ],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
     return directory
 
 
@@ -116,7 +134,12 @@ def test_the_request_is_http_1_1_without_compression_or_100_continue(sites):
 def test_nothing_of_the_client_reaches_the_provider_but_what_it_asks(sites):
     provider = sites.scripted()
     site = sites.site(provider)
-    headers = {"Cookie": "a=secret", "Authorization": "Bearer client", "User-Agent": "browser", "X-Forwarded-For": "1.2.3.4"}
+    headers = {
+        "Cookie": "a=secret",
+        "Authorization": "Bearer client",
+        "User-Agent": "browser",
+        "X-Forwarded-For": "1.2.3.4",
+    }
     with site.ask("x", headers=headers) as answer:
         call = provider.next_call()
         told = str(call.headers)

@@ -15,6 +15,7 @@ final class UpstreamCall {
   private var easy: UnsafeMutableRawPointer?
   private var head = ResponseHead()
   private var isPaused = false
+  private var hasNoDescriptor = false
   /// Bytes that came after the last that anyone wanted.
   private var surplus = 0
 
@@ -74,7 +75,7 @@ final class UpstreamCall {
     sheep_easy_set_pointer(easy, CURLOPT_WRITEDATA, unretained)
     sheep_easy_set_pointer(easy, CURLOPT_HEADERDATA, unretained)
     sheep_easy_set_pointer(easy, CURLOPT_PREREQDATA, unretained)
-    sheep_easy_set_pointer(easy, CURLOPT_SOCKOPTDATA, unretained)
+    sheep_easy_set_pointer(easy, CURLOPT_OPENSOCKETDATA, unretained)
     sheep_easy_set_write(easy) { bytes, size, count, context in
       guard let context, let bytes else { return 0 }
       let this = Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue()
@@ -88,9 +89,9 @@ final class UpstreamCall {
       this.receiveHeader(buffer.span)
       return size * count
     }
-    sheep_easy_set_socket_option(easy) { context, _, _ in
-      if let context { Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue().nameIsKnown() }
-      return Int32(CURL_SOCKOPT_OK)
+    sheep_easy_set_open_socket(easy) { context, _, address in
+      guard let context, let address else { return -1 }
+      return Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue().openSocket(to: address.pointee)
     }
     sheep_easy_set_before_request(easy) { context, _, _, _, _ in
       if let context { Unmanaged<UpstreamCall>.fromOpaque(context).takeUnretainedValue().connectionStands() }
@@ -112,8 +113,13 @@ final class UpstreamCall {
 
   // MARK: What libcurl tells
 
-  private func nameIsKnown() {
+  /// The host's name is known. libcurl would open the socket itself, but not tell why it cannot.
+  private func openSocket(to address: curl_sockaddr) -> Int32 {
     endpoint.gate.found(by: self)
+    let type = address.socktype | Int32(SOCK_CLOEXEC.rawValue)
+    let socket = socket(address.family, type, address.protocol)
+    if socket < 0, errno == EMFILE || errno == ENFILE { hasNoDescriptor = true }
+    return socket
   }
 
   private func connectionStands() {
@@ -139,7 +145,9 @@ final class UpstreamCall {
   }
 
   /// The transfer is over, and its handle is no longer the call's.
-  func ended(_ end: Lifecycle.UpstreamEnd) {
+  func ended(_ result: Lifecycle.UpstreamEnd) {
+    var end = result
+    if case .unreachable = result, hasNoDescriptor { end = .noDescriptor }
     switch end {
     case .unreachable, .connectTimedOut: endpoint.gate.failed(self, end)
     default: endpoint.gate.left(self)

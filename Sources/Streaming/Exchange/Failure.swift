@@ -86,6 +86,10 @@ public struct Failure: Error, Equatable, Sendable {
 
   private static func blackOut(_ secrets: [String], in message: String) -> String {
     var text = message
+    if message.utf8.count > 65536 {
+      // What is cut off in the end need not be searched; half a key at this border goes with it.
+      text = String(message.prefix(16384).dropLast(secrets.map(\.count).max() ?? 0))
+    }
     // The longest first, as a key may be a part of another.
     for secret in secrets.sorted(by: { $0.utf8.count > $1.utf8.count }) where !secret.isEmpty {
       text = text.split(separator: secret, omittingEmptySubsequences: false).joined(separator: "[key]")

@@ -40,6 +40,8 @@ public struct Lifecycle {
     /// No connection came about; why.
     case unreachable(String)
     case connectTimedOut
+    /// This process has no descriptor left for a connection.
+    case noDescriptor
   }
 
   public enum Action: Equatable {
@@ -127,6 +129,9 @@ public struct Lifecycle {
     case .brokenOff where reply.isRefusal: return bodyEnded(at: now)
     case .brokenOff: return fail(truncated("broke off"), at: now)
     case .noResponse: return fail(malformed(ReplyReader.Malformed(what: "something that is no HTTP response")), at: now)
+    case .noDescriptor:
+      return fail(
+        Failure(.overloaded, "the server has no descriptor left for another stream; ask again", retryAfter: 1), at: now)
     case .unreachable(let why):
       return fail(Failure(.upstreamUnreachable, "\(subject.provider) cannot be reached: \(why)"), at: now)
     case .connectTimedOut:

@@ -74,7 +74,9 @@ def params(method="GET", path="/ping", query="", body=b"", **more):
     return result | more
 
 
-def request(method="GET", path="/ping", body=b"", *, request_id=1, keep=False, role=RESPONDER, piece=65535, padding=0, **more):
+def request(
+    method="GET", path="/ping", body=b"", *, request_id=1, keep=False, role=RESPONDER, piece=65535, padding=0, **more
+):
     """All records of a request."""
     content = pairs(params(method, path, body=body, **more))
     return (

@@ -26,6 +26,7 @@ class MockProvider(Process):
 
     def wait_for(self, **wanted):
         """Waits until its counters are as wanted."""
+
         def reached():
             stats = self.stats()
             return all(stats[name] == value for name, value in wanted.items())
@@ -53,4 +54,6 @@ class Watch:
         return self.mock.stats()[name] - self.before[name]
 
     def wait_for(self, **wanted):
-        self.mock.wait_for(**{name: value + (0 if name == "open" else self.before[name]) for name, value in wanted.items()})
+        self.mock.wait_for(
+            **{name: value + (0 if name == "open" else self.before[name]) for name, value in wanted.items()}
+        )

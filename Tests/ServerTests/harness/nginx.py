@@ -36,7 +36,7 @@ http {{
     {http}
     server {{
         listen 127.0.0.1:{port} {listen};
-        root {page};
+        root {root};
         {server}
         include sheep.conf;
     }}
@@ -47,7 +47,9 @@ http {{
 class Nginx(Process):
     """nginx in front of the workers at `addresses`. `changes`: file, old and new text, in the files that we ship."""
 
-    def __init__(self, directory, *addresses, http="", server="", listen="", limits=False, scgi=False, changes=()):
+    def __init__(
+        self, directory, *addresses, http="", server="", listen="", root=PAGE, limits=False, scgi=False, changes=()
+    ):
         self.directory = directory
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
@@ -56,8 +58,16 @@ class Nginx(Process):
             change(directory / file, old, new)
         (directory / "nginx.conf").write_text(
             MAIN.format(
-                user="user root;" if os.geteuid() == 0 else "", directory=directory, page=PAGE, port=self.port,
-                descriptors=16384 if os.geteuid() == 0 else 1024, listen=listen, http=http, server=server))
+                user="user root;" if os.geteuid() == 0 else "",
+                directory=directory,
+                root=root,
+                port=self.port,
+                descriptors=16384 if os.geteuid() == 0 else 1024,
+                listen=listen,
+                http=http,
+                server=server,
+            )
+        )
         super().__init__(command(directory, "nginx.conf"), name="nginx", directory=directory)
         try:
             wait_until(lambda: self.has_ended() or is_listening(self.address), "nginx listens")

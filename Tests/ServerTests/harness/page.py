@@ -14,7 +14,13 @@ LONG = 60.0
 def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--window-size=1000,800"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--window-size=1000,800",
+    ):
         options.add_argument(argument)
     # The log holds what breaks the Content-Security-Policy.
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -53,7 +59,11 @@ class Page:
         return self[id_].is_displayed()
 
     def menu(self):
-        return [value for value in self.run("return [...document.querySelectorAll('#model option')].map(o => o.value)") if value]
+        return [
+            value
+            for value in self.run("return [...document.querySelectorAll('#model option')].map(o => o.value)")
+            if value
+        ]
 
     def wait_for(self, *states):
         def reached():

@@ -93,7 +93,8 @@ class Process:
 
     def threads(self):
         return sorted(
-            _read(f"/proc/{self.pid}/task/{task}/comm").strip() for task in os.listdir(f"/proc/{self.pid}/task"))
+            _read(f"/proc/{self.pid}/task/{task}/comm").strip() for task in os.listdir(f"/proc/{self.pid}/task")
+        )
 
     def cpu_seconds(self):
         fields = _read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()

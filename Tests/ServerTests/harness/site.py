@@ -82,8 +82,15 @@ class Sites:
         config = settings(base_url, **changes)
         return self.keep(
             Worker(
-                self.directory(), config, workers=workers, env=env, arguments=arguments, address=address,
-                **(popen or {})))
+                self.directory(),
+                config,
+                workers=workers,
+                env=env,
+                arguments=arguments,
+                address=address,
+                **(popen or {}),
+            )
+        )
 
     def nginx(self, *addresses, **options):
         return self.keep(Nginx(self.directory(), *addresses, **options))

@@ -74,6 +74,7 @@ class Worker(Process):
 
     def request(self, request_id):
         """The access log's line for one request, as soon as it is written."""
+
         def find():
             return [line for line in self.requests() if line["id"] == request_id]
 

@@ -14,10 +14,10 @@ struct EventStreamCaseTests {
     }
     var name: String
     var input: String
-    /// Where the input is no text.
-    var inputBytes: Data?
-    /// Where the cuts matter.
-    var chunks: [Data]?
+    /// Where the input is no text, in base64.
+    var inputBytes: String?
+    /// Where the cuts matter, in base64.
+    var chunks: [String]?
     var expected: [Event]
 
     enum CodingKeys: String, CodingKey {
@@ -26,8 +26,10 @@ struct EventStreamCaseTests {
       case chunks = "chunks_base64"
     }
 
-    var bytes: [UInt8] { inputBytes.map { Array($0) } ?? input.bytes }
+    var bytes: [UInt8] { inputBytes.map(Self.decoded) ?? input.bytes }
     var testDescription: String { name }
+
+    static func decoded(_ base64: String) -> [UInt8] { Array(Data(base64Encoded: base64) ?? Data()) }
   }
 
   static let cases: [Case] = {
@@ -46,7 +48,7 @@ struct EventStreamCaseTests {
 
   @Test(arguments: cases.filter { $0.chunks != nil })
   func `a case holds in its own chunks`(example: Case) throws {
-    let chunks = try #require(example.chunks).map { Array($0) }
+    let chunks = try #require(example.chunks).map(Case.decoded)
     #expect(try events(of: chunks) == example.expected)
   }
 
