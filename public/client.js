@@ -8,8 +8,8 @@ import { Failure, isRetryableStatus } from "./failures.js";
  * POST, although EventSource and GET would be shorter: the prompt of a GET stands in the web server's log, and an
  * EventSource reconnects by itself. Addresses are relative, so that the page works below any prefix.
  */
-export async function* ask({ endpoint, prompt, model, signal }) {
-  const response = await send(endpoint, model ? { prompt, model } : { prompt }, signal);
+export async function* ask({ endpoint, prompt, system, model, signal }) {
+  const response = await send(endpoint, { prompt, system: system || undefined, model: model || undefined }, signal);
   const requestId = response.headers.get("X-Request-Id");
   if (!response.ok) throw await failureOf(response, requestId);
   if (!isEventStream(response)) {

@@ -55,8 +55,8 @@ async function start(question) {
   clear(question);
   const clock = setInterval(() => tell(current.tally), 1000);
   try {
-    const model = $("model").value;
-    for await (const event of ask({ endpoint: $("endpoint").value, prompt: question, model, signal: abort.signal })) {
+    const [endpoint, system, model] = ["endpoint", "system", "model"].map((id) => $(id).value);
+    for await (const event of ask({ endpoint, prompt: question, system: system.trim(), model, signal: abort.signal })) {
       if (run !== current) return; // stopped while this event was on its way
       take(event, current);
     }

@@ -204,14 +204,6 @@ def test_a_problem_is_one_line_of_json_whatever_was_sent(unasked):
     assert name in json.loads(body)["detail"] and body.count(b"\n") == 1
 
 
-@pytest.mark.parametrize("wire", ["anthropic", "gemini"])
-def test_a_wire_that_is_not_built_yet_is_named(sites, mock, wire):
-    watch = mock.watch()
-    site = sites.site(mock, providers={"later": {"wire": wire, "base_url": mock.base_url, "models": {"m": {}}}})
-    refused(site.ask("x", model="later/m"), 400, wire)
-    assert watch["requests"] == 0
-
-
 def test_unknown_members_of_the_body_are_passed_over(site):
     with site.post({"prompt": "n=1", "colour": {"deep": [1, {"a": None}]}, "stream": False}) as answer:
         assert answer.all_events().done

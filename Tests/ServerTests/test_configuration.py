@@ -300,6 +300,18 @@ def test_hup_reads_the_file_again_while_streams_run(sites, mock):
             running.next_token()
 
 
+def test_check_says_the_same_without_starting_anything(sites):
+    directory = sites.directory()
+    good, bad = directory / "good.yaml", directory / "bad.yaml"
+    good.write_text(GOOD)
+    bad.write_text(GOOD + "worker: 2\nbacklog: x\n")
+    checked = subprocess.run([SHEEPFCGI, "check", "--config", good], capture_output=True, text=True, timeout=60)
+    assert (checked.returncode, checked.stderr) == (0, "")
+    checked = subprocess.run([SHEEPFCGI, "check", "--config", bad], capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 1
+    assert f"{bad}:5: worker" in checked.stderr and f"{bad}:6: backlog" in checked.stderr
+
+
 @pytest.mark.parametrize("bad", ["providers: [", "workers: none\n", None])
 def test_a_bad_file_leaves_the_old_one_in_force(sites, mock, bad):
     site = sites.site(mock)

@@ -48,6 +48,17 @@ def test_it_works_below_a_prefix_too(open_page, sites, mock):
         assert answer.header("Content-Security-Policy") in POLICY
 
 
+def test_the_system_prompt_goes_before_the_question(page, paged_site):
+    page.run("document.getElementById('instructions').open = true")
+    page["system"].send_keys("Answer like a sheep.")
+    page.ask("n=1")
+    page.wait_for("done")
+    assert paged_site.provider.last_body()["messages"] == [
+        {"role": "system", "content": "Answer like a sheep."},
+        {"role": "user", "content": "n=1"},
+    ]
+
+
 def test_tokens_appear_as_they_come(open_page, sites):
     provider = sites.scripted()
     page = open_page(sites.site(provider, nginx={"server": POLICY}))

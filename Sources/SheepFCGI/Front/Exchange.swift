@@ -21,7 +21,7 @@ final class Exchange {
     let settings = worker.settings
     lifecycle = Lifecycle(
       subject: plan.subject, clocks: Lifecycle.Clocks(settings.timeouts), mark: plan.mark,
-      lineBound: settings.limits.lineBytes, decoder: OpenAIDecoder(), at: worker.now)
+      lineBound: settings.limits.lineBytes, decoder: plan.provider.wire.makeDecoder(), at: worker.now)
   }
 
   func start() {
@@ -30,7 +30,7 @@ final class Exchange {
     reschedule()
     let endpoint = worker.endpoint(of: plan.provider)
     let call = UpstreamCall(
-      plan.takeBody(), to: endpoint, connectTimeout: worker.settings.timeouts.connect, exchange: self)
+      plan.takeRequest(), to: endpoint, connectTimeout: worker.settings.timeouts.connect, exchange: self)
     self.call = call
     endpoint.gate.pass(call, at: worker.now)
   }

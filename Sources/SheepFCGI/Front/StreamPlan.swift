@@ -7,11 +7,11 @@ struct StreamPlan {
   let model: Settings.Model
   let subject: Lifecycle.Subject
   let mark: BackpressureBuffer.Mark
-  /// The body of the request to the provider; gone once that has begun.
-  private(set) var body: [UInt8]
+  /// What the provider is sent; its body is gone once that has begun.
+  private var request: ProviderRequest
 
-  init(_ request: Request, _ context: RequestContext, _ settings: Settings) throws(Failure) {
-    let ask = try Ask(request, ceiling: settings.limits.maxTokens)
+  init(_ http: Request, _ context: RequestContext, _ settings: Settings) throws(Failure) {
+    let ask = try Ask(http, ceiling: settings.limits.maxTokens)
     let name = ask.model ?? settings.defaultModel
     guard !name.isEmpty else {
       throw Failure(.badRequest, "model is missing and the site has no default; send one that /v1/models lists")
@@ -19,14 +19,10 @@ struct StreamPlan {
     guard let (provider, model) = settings.resolve(name) else {
       throw Failure(.badRequest, "model '\(name.prefix(200))' is not served here; send one that /v1/models lists")
     }
-    guard provider.wire == .openai else {
-      throw Failure(
-        .badRequest,
-        "model '\(name.prefix(200))' is on the \(provider.wire.rawValue) wire, which this version does not "
-          + "speak; send a model of another provider")
-    }
-    body = OpenAI.body(
-      ask, model: model.name, asksForUsage: provider.streamUsage, maxTokensField: provider.maxTokensField)
+    request = try provider.wire.request(
+      ask, model: model.name,
+      ProviderRequest.Options(
+        asksForUsage: provider.streamUsage, maxTokensField: provider.maxTokensField, maxTokens: provider.maxTokens))
     self.context = context
     self.provider = provider
     self.model = model
@@ -39,9 +35,9 @@ struct StreamPlan {
       ? .tokens(limits.bufferTokens, bytes: limits.bufferBytes) : .bytes(limits.bufferBytes)
   }
 
-  /// Gives the body away: an open stream shall not hold on to a long conversation.
-  mutating func takeBody() -> [UInt8] {
-    defer { body = [] }
-    return body
+  /// Gives the request away: an open stream shall not hold on to a long conversation.
+  mutating func takeRequest() -> ProviderRequest {
+    defer { request.body = [] }
+    return request
   }
 }

@@ -5,7 +5,6 @@ import Streaming
 /// thread; a reload of the settings makes new ones.
 final class ProviderEndpoint {
   let provider: Settings.Provider
-  let url: String
   let headers: StringList
   let gate: NameGate
   /// Makes libcurl forget the host's address (CURLOPT_RESOLVE).
@@ -14,9 +13,8 @@ final class ProviderEndpoint {
   /// - Parameter start: hands a call to libcurl.
   init(_ provider: Settings.Provider, start: @escaping (UpstreamCall) -> Void) {
     self.provider = provider
-    url = provider.baseURL + OpenAI.path
     var lines = ["Content-Type: application/json", "Accept: text/event-stream", "Expect:"]
-    if let key = provider.apiKeys.first { lines.append(OpenAI.authorization(key)) }
+    lines += provider.wire.headers(key: provider.apiKeys.first)
     // libcurl sends a header without a value only if a semicolon stands in the colon's place.
     lines += provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
     headers = StringList(lines)

@@ -11,7 +11,7 @@ final class UpstreamCall {
 
   private let endpoint: ProviderEndpoint
   private let connectTimeout: Duration
-  private var body: [UInt8]
+  private var request: ProviderRequest
   private var easy: UnsafeMutableRawPointer?
   private var head = ResponseHead()
   private var isPaused = false
@@ -35,8 +35,8 @@ final class UpstreamCall {
     return sheep_version_info().pointee.cainfo.map { String(cString: $0) }
   }()
 
-  init(_ body: [UInt8], to endpoint: ProviderEndpoint, connectTimeout: Duration, exchange: Exchange) {
-    self.body = body
+  init(_ request: ProviderRequest, to endpoint: ProviderEndpoint, connectTimeout: Duration, exchange: Exchange) {
+    self.request = request
     self.endpoint = endpoint
     self.connectTimeout = connectTimeout
     self.exchange = exchange
@@ -46,13 +46,13 @@ final class UpstreamCall {
   func prepare(_ easy: UnsafeMutableRawPointer) {
     self.easy = easy
     let unretained = Unmanaged.passUnretained(self).toOpaque()
-    sheep_easy_set_string(easy, CURLOPT_URL, endpoint.url)
+    sheep_easy_set_string(easy, CURLOPT_URL, endpoint.provider.baseURL + request.path)
     sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, endpoint.headers.list)
-    sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
-    body.withUnsafeBytes { body in
+    sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
+    request.body.withUnsafeBytes { body in
       _ = sheep_easy_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
     }
-    body = []
+    request.body = []
     let version = endpoint.provider.http == .http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
     sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
     sheep_easy_set_long(easy, CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)

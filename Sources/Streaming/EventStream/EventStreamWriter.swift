@@ -1,4 +1,4 @@
-/// Writes an answer as `/stream` sends it: the events that docs/architecture.md and the README list.
+/// Writes an answer as `/stream` sends it: the events that the README lists.
 public struct EventStreamWriter: Sendable {
   /// The `id` of `done`, and of the terminal event.
   public let requestID: String

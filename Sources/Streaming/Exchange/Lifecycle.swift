@@ -81,7 +81,7 @@ public struct Lifecycle {
 
   /// - Parameter lineBound: bytes of one line of the provider's stream.
   public init(
-    subject: Subject, clocks: Clocks, mark: BackpressureBuffer.Mark, lineBound: Int, decoder: OpenAIDecoder,
+    subject: Subject, clocks: Clocks, mark: BackpressureBuffer.Mark, lineBound: Int, decoder: any ProviderDecoder,
     at now: Instant
   ) {
     self.subject = subject

@@ -135,6 +135,21 @@ public struct JSONReader: ~Escapable {
     return nil
   }
 
+  /// A string with something in it, or nil as above.
+  @_lifetime(self: copy self)
+  public mutating func nonemptyOrSkip() throws(Malformed) -> JSONLiteral? {
+    try stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
+  }
+
+  /// Where an object with something in it stands; nil for an empty one and for any other value, which are passed over.
+  @_lifetime(self: copy self)
+  public mutating func filledObjectOrSkip() throws(Malformed) -> Range<Int>? {
+    let isObject = try peek() == .object
+    let range = try skip()
+    let isEmpty = bytes.extracting(range.dropFirst().dropLast()).allSatisfy(\.isSpace)
+    return isObject && !isEmpty ? range : nil
+  }
+
   /// A whole number; nil for any other value, which is passed over.
   @_lifetime(self: copy self)
   public mutating func integerOrSkip() throws(Malformed) -> Int? {
@@ -143,6 +158,15 @@ public struct JSONReader: ~Escapable {
       return nil
     }
     return JSONNumber.integer(bytes, in: try number())
+  }
+
+  /// True or false; nil for any other value, which is passed over.
+  @_lifetime(self: copy self)
+  public mutating func boolOrSkip() throws(Malformed) -> Bool? {
+    let kind = try peek()
+    let isTrue = bytes[position] == UInt8(ascii: "t")
+    try skip()
+    return kind == .boolean ? isTrue : nil
   }
 
   /// Where the number stands.

@@ -1,37 +1,22 @@
 /// The OpenAI wire: Chat Completions (https://platform.openai.com/docs/api-reference/chat), as OpenAI and the many who
 /// imitate it speak it.
 public enum OpenAI {
-  /// Appended to the provider's base URL.
-  public static let path = "/chat/completions"
-
-  /// The body of the request.
-  /// - Parameters:
-  ///   - asksForUsage: false for a provider that rejects `stream_options`.
-  ///   - maxTokensField: the member that this provider takes the bound under.
-  public static func body(_ ask: Ask, model: String, asksForUsage: Bool, maxTokensField: String) -> [UInt8] {
-    var body: [UInt8] = []
-    body.append("{\"model\":")
-    JSONEscaping.append(model, to: &body)
-    body.append(",\"messages\":[")
-    body.append(contentsOf: ask.messages)
-    body.append("],\"stream\":true")
-    if asksForUsage { body.append(",\"stream_options\":{\"include_usage\":true}") }
-    if let maxTokens = ask.maxTokens {
-      body.append(",")
-      JSONEscaping.append(maxTokensField, to: &body)
-      body.append(":\(maxTokens)")
+  public static func request(_ ask: Ask, model: String, _ options: ProviderRequest.Options) -> ProviderRequest {
+    var json = JSONBuilder()
+    json.object {
+      $0.string("model", model)
+      $0.array("messages") { $0.raw(ask.messages) }
+      $0.raw("stream", "true".utf8)
+      if options.asksForUsage { $0.object("stream_options") { $0.raw("include_usage", "true".utf8) } }
+      if let maxTokens = ask.maxTokens { $0.raw(options.maxTokensField, "\(maxTokens)".utf8) }
+      if let temperature = ask.temperature { $0.raw("temperature", "\(temperature)".utf8) }
     }
-    if let temperature = ask.temperature { body.append(",\"temperature\":\(temperature)") }
-    body.append("}")
-    return body
+    return ProviderRequest(path: "/chat/completions", body: json.bytes)
   }
-
-  /// The header that carries the key.
-  public static func authorization(_ key: String) -> String { "Authorization: Bearer \(key)" }
 }
 
 /// Reads the wire's events.
-public struct OpenAIDecoder {
+public struct OpenAIDecoder: ProviderDecoder {
   private struct Call {
     var number: Int
     var id: [UInt8]
@@ -46,9 +31,6 @@ public struct OpenAIDecoder {
   /// Calls that one answer may begin; more are a runaway model's.
   static let callBound = 1024
 
-  /// Appends what one event says. `name` is the event's type, empty for a plain one.
-  /// - Throws: where the data begins an object and is no JSON.
-  /// - Returns: false for data that is no JSON object and says nothing.
   public mutating func decode(
     name: Span<UInt8>, data: Span<UInt8>, into deltas: inout [Delta]
   ) throws(JSONReader.Malformed) -> Bool {
@@ -62,7 +44,7 @@ public struct OpenAIDecoder {
       deltas.append(.failure(ProviderFailure(status: nil, body: data)))
       return true
     }
-    guard !text.isEmpty, text[0] == UInt8(ascii: "{") else { return false }
+    guard text.opensObject else { return false }
     var json = JSONReader(data)
     try readChunk(&json, into: &deltas)
     try json.end()
@@ -245,7 +227,7 @@ public struct OpenAIDecoder {
       if name.equals("index", in: json.bytes) {
         number = try json.integerOrSkip()
       } else if name.equals("id", in: json.bytes) {
-        fragment.id = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
+        fragment.id = try json.nonemptyOrSkip()
       } else if name.equals("function", in: json.bytes) {
         try readFunction(&json, into: &fragment)
       } else {
@@ -262,7 +244,7 @@ public struct OpenAIDecoder {
   ) throws(JSONReader.Malformed) {
     try json.readObject { (name, json) throws(JSONReader.Malformed) in
       if name.equals("name", in: json.bytes) {
-        fragment.name = try json.stringOrSkip().flatMap { $0.isEmpty ? nil : $0 }
+        fragment.name = try json.nonemptyOrSkip()
       } else if name.equals("arguments", in: json.bytes) {
         switch try json.peek() {
         case .string: fragment.arguments = .literal(try json.string())

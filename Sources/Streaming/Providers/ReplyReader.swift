@@ -32,13 +32,13 @@ struct ReplyReader {
   private var head = ResponseHead()
   private var body = Body.eventStream
   private var parser: EventStreamParser
-  private var decoder: OpenAIDecoder
+  private var decoder: any ProviderDecoder
   private var sawEvent = false
   private var hasFinished = false
   /// A body that is no event stream; of an event stream, the lines that are none.
   private var collected: [UInt8] = []
 
-  init(lineBound: Int, decoder: OpenAIDecoder) {
+  init(lineBound: Int, decoder: any ProviderDecoder) {
     parser = EventStreamParser(bound: lineBound)
     self.decoder = decoder
   }

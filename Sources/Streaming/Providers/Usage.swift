@@ -9,13 +9,15 @@ public struct Usage: Equatable, Sendable {
   /// The provider's own sum where it gives one.
   public var totalTokens: Int
 
+  /// A count that sums cannot overflow with.
+  static func sane(_ count: Int) -> Int { min(max(count, 0), 1_000_000_000_000) }
+
   /// Numbers that no model reaches are cut off, so that a provider's nonsense overflows no sum.
   public init(promptTokens: Int, cachedTokens: Int = 0, completionTokens: Int, totalTokens: Int? = nil) {
-    func sane(_ count: Int) -> Int { min(max(count, 0), 1_000_000_000_000) }
-    self.promptTokens = sane(promptTokens)
-    self.cachedTokens = min(sane(cachedTokens), self.promptTokens)
-    self.completionTokens = sane(completionTokens)
-    self.totalTokens = totalTokens.map(sane) ?? self.promptTokens + self.completionTokens
+    self.promptTokens = Self.sane(promptTokens)
+    self.cachedTokens = min(Self.sane(cachedTokens), self.promptTokens)
+    self.completionTokens = Self.sane(completionTokens)
+    self.totalTokens = totalTokens.map(Self.sane) ?? self.promptTokens + self.completionTokens
   }
 }
 

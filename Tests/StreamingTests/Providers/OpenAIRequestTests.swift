@@ -4,7 +4,8 @@ import Testing
 
 struct OpenAIRequestTests {
   private func body(_ ask: Ask, asksForUsage: Bool = true, field: String = "max_tokens") -> String {
-    String(OpenAI.body(ask, model: "m\"1", asksForUsage: asksForUsage, maxTokensField: field))
+    let options = ProviderRequest.Options(asksForUsage: asksForUsage, maxTokensField: field, maxTokens: 4096)
+    return String(OpenAI.request(ask, model: "m\"1", options).body)
   }
 
   private let ask = Ask(messages: #"{"role":"user","content":"Hi"}"#.bytes)
@@ -29,7 +30,13 @@ struct OpenAIRequestTests {
     #expect(object["temperature"] as? Double == 0.2)
   }
 
-  @Test func `the key goes into its header`() {
-    #expect(OpenAI.authorization("k") == "Authorization: Bearer k")
+  @Test func `a request goes to the chat completions, whatever the model's name`() throws {
+    let options = ProviderRequest.Options(asksForUsage: true, maxTokensField: "max_tokens", maxTokens: 4096)
+    #expect(try Wire.openai.request(ask, model: "a/b", options).path == "/chat/completions")
+  }
+
+  @Test func `the key goes into its header, and without one there is none`() {
+    #expect(Wire.openai.headers(key: "k") == ["Authorization: Bearer k"])
+    #expect(Wire.openai.headers(key: nil) == [])
   }
 }

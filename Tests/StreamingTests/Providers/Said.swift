@@ -11,7 +11,7 @@ enum Said: Equatable {
   case end
 }
 
-extension OpenAIDecoder {
+extension ProviderDecoder {
   /// Nil: the event is no JSON object.
   mutating func said(_ data: String, name: String = "") throws(JSONReader.Malformed) -> [Said]? {
     let bytes = data.bytes
@@ -41,16 +41,37 @@ extension OpenAIDecoder {
       }
     }
   }
+}
 
+/// A decoder that begins with nothing.
+protocol NewDecoder: ProviderDecoder {
+  init()
+}
+
+extension OpenAIDecoder: NewDecoder {}
+extension AnthropicDecoder: NewDecoder {}
+extension GeminiDecoder: NewDecoder {}
+
+extension NewDecoder {
+  /// What a new decoder makes of it.
+  static func said(_ data: String, name: String = "") throws(JSONReader.Malformed) -> [Said]? {
+    var decoder = Self()
+    return try decoder.said(data, name: name)
+  }
+
+  /// What a new decoder makes of one event after another.
+  static func said(all events: [String]) throws(JSONReader.Malformed) -> [Said] {
+    var decoder = Self()
+    var said: [Said] = []
+    for event in events { said += try decoder.said(event) ?? [] }
+    return said
+  }
+}
+
+extension OpenAIDecoder {
   /// A choice's chunk.
   mutating func said(delta: String, finish: String = "null") throws -> [Said]? {
     try said(#"{"id":"c","choices":[{"index":0,"delta":\#(delta),"finish_reason":\#(finish)}]}"#)
-  }
-
-  /// What a new decoder makes of it.
-  static func said(_ data: String, name: String = "") throws(JSONReader.Malformed) -> [Said]? {
-    var decoder = OpenAIDecoder()
-    return try decoder.said(data, name: name)
   }
 
   static func said(delta: String, finish: String = "null") throws -> [Said]? {

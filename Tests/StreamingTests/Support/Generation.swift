@@ -15,20 +15,20 @@ struct Generation {
 
   init(
     mark: BackpressureBuffer.Mark = .bytes(65_536), lineBound: Int = 1 << 20, price: Price? = nil,
-    clocks: Lifecycle.Clocks = Self.clocks
+    clocks: Lifecycle.Clocks = Self.clocks, wire: Wire = .openai
   ) {
     let subject = Lifecycle.Subject(
       requestID: "r1", model: "acme/m", provider: "acme", price: price, secrets: ["sk-secret"],
       fields: [("X-Request-Id", "r1")])
     lifecycle = Lifecycle(
-      subject: subject, clocks: clocks, mark: mark, lineBound: lineBound, decoder: OpenAIDecoder(), at: Self.start)
+      subject: subject, clocks: clocks, mark: mark, lineBound: lineBound, decoder: wire.makeDecoder(), at: Self.start)
   }
 
   static func at(_ seconds: Double) -> Instant { start + .seconds(seconds) }
 
   /// A generation whose provider has answered with a 200 and an event stream.
-  static func streaming(_ text: String = "", at seconds: Double = 0) -> Generation {
-    var generation = Generation()
+  static func streaming(_ text: String = "", at seconds: Double = 0, wire: Wire = .openai) -> Generation {
+    var generation = Generation(wire: wire)
     generation.head()
     if !text.isEmpty { generation.send(text, at: seconds) }
     return generation

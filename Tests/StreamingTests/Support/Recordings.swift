@@ -1,5 +1,7 @@
 import Foundation
 
+@testable import Streaming
+
 /// The folder of recorded provider streams, which is no part of this repository: `SHEEPFCGI_STREAMS`, or
 /// `../shared/streams` beside the package.
 enum Recordings {
@@ -14,12 +16,20 @@ enum Recordings {
 
   static func file(_ name: String) -> URL? { folder?.appending(path: name) }
 
-  /// The names of the recorded streams of the OpenAI wire.
-  static let openAI: [String] = {
+  /// The names of the recorded streams of the wires that we speak.
+  static let names: [String] = {
     guard let folder, let files = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else { return [] }
     let names = files.filter { $0.hasSuffix(".expect.json") }.map { String($0.dropLast(".expect.json".count)) }
-    return names.filter { (try? expectation(of: $0)["wire"] as? String) == "openai" }.sorted()
+    return names.filter { (try? wire(of: $0)) != nil }.sorted()
   }()
+
+  /// Throws for a wire that we do not speak.
+  static func wire(of name: String) throws -> Wire {
+    guard let wire = try (expectation(of: name)["wire"] as? String).flatMap(Wire.init) else {
+      throw CocoaError(.featureUnsupported)
+    }
+    return wire
+  }
 
   static func expectation(of name: String) throws -> [String: Any] {
     try foundationObject(contents("\(name).expect.json"))
