@@ -76,6 +76,9 @@ extension ConfigurationFile {
     let providers = ProviderSection(environment: environment, reader: reader)
     settings.providers = providers.read()
     readDefaultModel(reader)
+    for item in reader.entry("fallback").map(reader.items) ?? [] {
+      if let name = readModel(item, reader) { settings.fallback.append(name) }
+    }
     reader.section("timeouts") { readTimeouts($0) }
     reader.section("retry") { readRetry($0) }
     reader.section("limits") { readLimits($0) }
@@ -108,14 +111,19 @@ extension ConfigurationFile {
       settings.defaultModel = settings.firstModel
       return
     }
+    if let name = readModel(entry, reader) { settings.defaultModel = name }
+  }
+
+  /// The whole name of a model that some provider has.
+  private func readModel(_ entry: NodeReader.Entry, _ reader: NodeReader) -> String? {
     // Without any provider that is the problem to solve first.
-    guard let name = reader.text(entry), !settings.providers.isEmpty else { return }
-    if let found = settings.resolve(name) {
-      settings.defaultModel = "\(found.provider.name)/\(found.model.name)"
-    } else {
+    guard let name = reader.text(entry), !settings.providers.isEmpty else { return nil }
+    guard let found = settings.resolve(name) else {
       let remedy = "write one that stands under a provider's models, as PROVIDER/MODEL"
       reader.problem(entry, "'\(name)' is listed by no provider; \(remedy)")
+      return nil
     }
+    return "\(found.provider.name)/\(found.model.name)"
   }
 
   private mutating func readTimeouts(_ reader: NodeReader) {

@@ -13,6 +13,8 @@ struct Settings: Sendable {
   var workers: Int? = nil
   /// `provider/model`, for requests that name none. Empty: those are refused.
   var defaultModel = ""
+  /// Models to ask in turn when the one that was asked for fails before its first output. Empty: none.
+  var fallback: [String] = []
   /// In the order of the file, which is that of `/v1/models`. Names are unique; `resolve` finds one.
   var providers: [Provider] = []
   var timeouts = Timeouts()
@@ -72,11 +74,11 @@ struct Settings: Sendable {
   struct Timeouts: Sendable {
     /// Until the provider's connection stands, name lookup and TLS included.
     var connect: Duration = .seconds(10)
-    /// Until the provider's first output.
+    /// Until the provider's first output; each attempt has it to itself.
     var firstToken: Duration = .seconds(60)
     /// Between two bytes of the provider.
     var idle: Duration = .seconds(60)
-    /// For the whole answer.
+    /// For the whole answer, all attempts together.
     var total: Duration = .seconds(600)
     /// How long a client may take nothing of what waits for it.
     var clientStall: Duration = .seconds(60)
@@ -93,11 +95,12 @@ struct Settings: Sendable {
   }
 
   struct Retry: Sendable {
-    /// Tries in all; 1: never again.
+    /// Tries of one model, before its first output; 1: never again.
     var attempts = 3
-    /// Before the second try; doubled for each further one.
+    /// Before the second try; doubled for each further one. Zero: at once.
     var backoff: Duration = .seconds(1)
-    /// The longest wait that a provider may ask of us.
+    /// The longest wait for another try. A provider that asks for a longer one is not tried again. Zero: only those that
+    /// ask for none.
     var maxWait: Duration = .seconds(10)
   }
 

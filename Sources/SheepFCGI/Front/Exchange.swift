@@ -1,17 +1,24 @@
 import Streaming
 
-/// One generation on its way: it owns the call to the provider and, in its lifecycle, the buffer of what the client has
+/// One generation on its way: it owns the attempts, the call to the provider and, in its lifecycle, the buffer of what the client has
 /// not taken yet. It and its connection know each other only as long as the answer lasts. Bound to its worker's thread.
-final class Exchange {
+final class Exchange: UpstreamListener {
   private(set) var plan: StreamPlan
   private(set) var lifecycle: Lifecycle
+  private(set) var attempts: Attempts
 
   private let worker: Worker
   private var connection: Connection?
   private var call: UpstreamCall?
+  /// Which of the provider's keys the attempt uses.
+  private var key: Int?
   private var timer: Timer?
   /// Something waits to be done at the end of the loop's step; see `Worker.settle`.
   private var isUnsettled = false
+  /// What the last attempt came to, until `settle` sees to it.
+  private var failedAttempt: (failure: Failure, verdict: Verdict)?
+  /// The attempt that runs has said something, or ended well.
+  private var hasSucceeded = false
   private var isOver = false
 
   init(_ plan: StreamPlan, for connection: Connection, on worker: Worker) {
@@ -19,20 +26,83 @@ final class Exchange {
     self.connection = connection
     self.worker = worker
     let settings = worker.settings
+    let now = worker.now
+    attempts = Attempts(settings.retry.policy, models: plan.targets.count) {
+      plan.targets[$0].endpoint.standing.isLeftOut(at: now)
+    }
+    let target = plan.targets[attempts.current]
     lifecycle = Lifecycle(
-      subject: plan.subject, clocks: Lifecycle.Clocks(settings.timeouts), mark: plan.mark,
-      lineBound: settings.limits.lineBytes, decoder: plan.provider.wire.makeDecoder(), at: worker.now)
+      subject: Lifecycle.Subject(requestID: plan.context.id, fields: plan.context.fields), form: plan.form,
+      clocks: Lifecycle.Clocks(settings.timeouts), mark: plan.mark, lineBound: settings.limits.lineBytes,
+      asking: target.speaker, on: target.wire, at: now, wallClock: Int(Clock.wall()))
   }
 
   func start() {
     let timer = Timer { [unowned self] now in tick(at: now) }
     self.timer = timer
     reschedule()
-    let endpoint = worker.endpoint(of: plan.provider)
-    let call = UpstreamCall(
-      plan.takeRequest(), to: endpoint, connectTimeout: worker.settings.timeouts.connect, exchange: self)
-    self.call = call
-    endpoint.gate.pass(call, at: worker.now)
+    beginCall()
+  }
+
+  // MARK: Attempts
+
+  private var target: StreamPlan.Target { plan.targets[attempts.current] }
+
+  /// Calls the provider whose turn it is.
+  private func beginCall() {
+    do throws(Failure) {
+      let request = try plan.takeRequest(for: attempts.current)
+      let endpoint = target.endpoint
+      key = endpoint.standing.takeKey(at: worker.now)
+      let call = UpstreamCall(
+        request, to: endpoint, key: key, connectTimeout: worker.settings.timeouts.connect, listener: self)
+      self.call = call
+      endpoint.gate.pass(call, at: worker.now)
+    } catch {
+      // A fallback that cannot carry what was asked is passed over like one that refuses the key.
+      follow(error, .keyRefused, hasFreshKey: false)
+    }
+  }
+
+  /// An attempt has failed before any output: another follows, or the client is told.
+  private func attemptFailed(_ failure: Failure, _ verdict: Verdict) {
+    let hasFreshKey = target.endpoint.standing.failed(verdict, key: key, at: worker.now)
+    releaseUpstream()
+    follow(failure, verdict, hasFreshKey: hasFreshKey)
+  }
+
+  private func follow(_ failure: Failure, _ verdict: Verdict, hasFreshKey: Bool) {
+    let now = worker.now
+    let failed = target.endpoint.provider.name
+    let next = attempts.next(after: verdict, hasFreshKey: hasFreshKey, jitter: .random(in: 0..<1)) {
+      plan.targets[$0].endpoint.standing.isLeftOut(at: now)
+    }
+    switch next {
+    case .giveUp: act(lifecycle.fail(failure, at: now))
+    case .attempt(let wait):
+      let what = "\(failed) failed with \(failure.kind.rawValue) (\(failure.status))"
+      let then = "asking \(target.endpoint.provider.name) in \(wait.nanoseconds / 1_000_000) ms"
+      worker.log.notice("\(what); \(then), attempt \(attempts.count) of request \(plan.context.id)")
+      if wait > .zero {
+        lifecycle.wait(until: now + wait)
+        reschedule()
+      } else {
+        beginAttempt()
+      }
+    }
+  }
+
+  private func beginAttempt() {
+    lifecycle.begin(asking: target.speaker, on: target.wire, at: worker.now)
+    reschedule()
+    beginCall()
+  }
+
+  private func noteSuccess() {
+    guard !hasSucceeded else { return }
+    hasSucceeded = true
+    plan.forgetAsk()
+    target.endpoint.standing.succeeded()
   }
 
   // MARK: The provider
@@ -62,6 +132,7 @@ final class Exchange {
   }
 
   private func act(_ action: Lifecycle.Action) {
+    if case .attemptFailed(let failure, let verdict) = action { failedAttempt = (failure, verdict) }
     guard action != .nothing, !isUnsettled else { return }
     isUnsettled = true
     worker.unsettled.append(self)
@@ -72,6 +143,12 @@ final class Exchange {
   func settle() {
     isUnsettled = false
     guard !isOver else { return }
+    if let (failure, verdict) = failedAttempt {
+      failedAttempt = nil
+      if lifecycle.outcome == nil { attemptFailed(failure, verdict) }
+    } else if lifecycle.hasOutput {
+      noteSuccess()
+    }
     if lifecycle.outcome != nil { releaseUpstream() }
     sendBuffer()
   }
@@ -81,7 +158,7 @@ final class Exchange {
   private func releaseUpstream() {
     guard let call else { return }
     self.call = nil
-    call.exchange = nil
+    call.listener = nil
     if case .done? = lifecycle.outcome {
       call.resume()
       worker.upstream.linger(call, at: worker.now)
@@ -144,6 +221,7 @@ final class Exchange {
       connection?.lost()
       return
     }
+    guard action != .attemptDue else { return beginAttempt() }
     act(action)
     reschedule()
   }
@@ -160,4 +238,8 @@ extension Lifecycle.Clocks {
       firstToken: timeouts.firstToken, idle: timeouts.idle, total: timeouts.total, clientStall: timeouts.clientStall,
       ping: timeouts.ping, hold: timeouts.hold)
   }
+}
+
+extension Settings.Retry {
+  fileprivate var policy: Attempts.Policy { Attempts.Policy(attempts: attempts, backoff: backoff, maxWait: maxWait) }
 }

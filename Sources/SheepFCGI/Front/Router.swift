@@ -17,7 +17,9 @@ struct Router {
       if let defect = request.defect { throw defect }
       switch request.path {
       case "/stream", "/stream-backpressure":
-        try stream(request, context, crossOrigin, from: connection)
+        try answer(request, as: .stream, context, crossOrigin, from: connection)
+      case "/v1/chat/completions":
+        try answer(request, as: .chatCompletions, context, crossOrigin, from: connection)
       case "/v1/models":
         try Self.allowReading(request)
         answer(ModelList.body(of: worker.settings), type: "application/json", context, connection)
@@ -33,15 +35,15 @@ struct Router {
     }
   }
 
-  private func stream(
-    _ request: Request, _ context: RequestContext, _ crossOrigin: CrossOrigin, from connection: Connection
+  private func answer(
+    _ request: Request, as dialect: Ask.Dialect, _ context: RequestContext, _ crossOrigin: CrossOrigin,
+    from connection: Connection
   ) throws(Failure) {
-    let allow = "GET, POST, OPTIONS"
-    switch request.method {
-    case "GET", "POST": break
-    case "OPTIONS":
-      return answer(status: 204, CrossOrigin.preflight(allow: allow), context, connection)
-    default: throw Self.notAllowed(request, allow: allow)
+    let methods = dialect == .stream ? ["GET", "POST", "OPTIONS"] : ["POST", "OPTIONS"]
+    let allow = methods.joined(separator: ", ")
+    guard methods.contains(request.method) else { throw Self.notAllowed(request, allow: allow) }
+    if request.method == "OPTIONS" {
+      return answer(status: 204, crossOrigin.preflight(request.params, allow: allow), context, connection)
     }
     guard crossOrigin.admits(request.params) else {
       throw Failure(
@@ -51,7 +53,7 @@ struct Router {
       // An EventSource that nobody closed comes back for what it has had: 204 tells it to stop.
       return answer(status: 204, [], context, connection)
     }
-    let plan = try StreamPlan(request, context, worker.settings)
+    let plan = try StreamPlan(request, context, as: dialect, on: worker)
     if worker.isDraining {
       throw Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1)
     }
@@ -75,9 +77,10 @@ struct Router {
   // MARK: Answers that are whole at once
 
   private func refuse(_ failure: Failure, _ context: RequestContext, _ connection: Connection) {
-    var header = ResponseHeader.problem(failure)
+    let form = FailureForm(path: context.route)
+    var header = form.header(failure)
     header.fields += context.fields
-    send(header, failure.problem(), context, connection, ended: failure.kind.rawValue)
+    send(header, form.body(failure), context, connection, ended: failure.kind.rawValue)
   }
 
   private func answer(_ body: [UInt8], type: String, _ context: RequestContext, _ connection: Connection) {

@@ -37,6 +37,8 @@ final class Worker {
   private var connections: [Int32: Connection] = [:]
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
   private var endpoints: [String: ProviderEndpoint] = [:]
+  /// Whom to ask when the model that was asked for fails, in turn.
+  private(set) var fallback: [StreamPlan.Target] = []
   private var drainTimer: Timer?
   private var isStopped = false
 
@@ -175,7 +177,7 @@ final class Worker {
 
   func exchangeEnded(_ exchange: Exchange) {
     exchanges[ObjectIdentifier(exchange)] = nil
-    accessLog.write(exchange.plan, exchange.lifecycle, at: now)
+    accessLog.write(exchange.plan.context, exchange.lifecycle, attempts: exchange.attempts.count, at: now)
   }
 
   // MARK: Providers
@@ -183,13 +185,17 @@ final class Worker {
   private func makeEndpoints() {
     endpoints = [:]
     for provider in settings.providers {
-      endpoints[provider.name] = ProviderEndpoint(provider) { [unowned self] in upstream.start($0) }
+      endpoints[provider.name] = ProviderEndpoint(provider, pool.standings.standing(of: provider)) {
+        [unowned self] in upstream.start($0)
+      }
     }
+    fallback = settings.fallback.compactMap(target)
   }
 
-  func endpoint(of provider: Settings.Provider) -> ProviderEndpoint {
-    // The plan was made from these same settings, in this same turn.
-    endpoints[provider.name]!
+  /// The model that a name means; nil: no provider has it.
+  func target(named name: String) -> StreamPlan.Target? {
+    guard let (provider, model) = settings.resolve(name), let endpoint = endpoints[provider.name] else { return nil }
+    return StreamPlan.Target(endpoint: endpoint, model: model)
   }
 
   private static func watch(_ socket: Int32, _ what: Int32, with poller: Poller<Source>) {

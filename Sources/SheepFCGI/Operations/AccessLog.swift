@@ -14,9 +14,9 @@ struct AccessLog: Sendable {
   }
 
   /// A generation that is over.
-  func write(_ plan: StreamPlan, _ lifecycle: Lifecycle, at now: Instant) {
-    var line = begin(plan.context)
-    line.add("model", plan.subject.model)
+  func write(_ context: RequestContext, _ lifecycle: Lifecycle, attempts: Int, at now: Instant) {
+    var line = begin(context)
+    line.add("model", lifecycle.speaker.model)
     line.add("status", lifecycle.status)
     switch lifecycle.outcome {
     case .done(let reason)?:
@@ -26,11 +26,12 @@ struct AccessLog: Sendable {
     case .clientStalled?: line.add("ended", "client_stalled")
     case .clientLeft?, nil: line.add("ended", "client_left")
     }
+    if attempts > 1 { line.add("attempts", attempts) }
     line.add("tokens", lifecycle.tokenCount)
     if let usage = lifecycle.usage {
       line.add("prompt_tokens", usage.promptTokens)
       line.add("completion_tokens", usage.completionTokens)
-      if let price = plan.subject.price { line.add("cost_usd", Decimal.text(price.cost(of: usage))) }
+      if let price = lifecycle.speaker.price { line.add("cost_usd", Decimal.text(price.cost(of: usage))) }
     }
     if let milliseconds = lifecycle.firstTokenMilliseconds { line.add("ttft_ms", milliseconds) }
     line.add("duration_ms", lifecycle.milliseconds(at: now))

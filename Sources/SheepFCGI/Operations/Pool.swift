@@ -11,6 +11,7 @@ final class Pool: Sendable {
   let descriptors: DescriptorBudget
   let log: Logger
   let accessLog: AccessLog
+  let standings = ProviderStandings()
   /// Workers that still poll the listeners.
   private let listening: Atomic<Int>
 

@@ -58,6 +58,6 @@ final class NameGate {
     scout = nil
     let refused = waiting
     waiting = []
-    for call in refused { call.exchange?.upstreamEnded(end) }
+    for call in refused { call.listener?.upstreamEnded(end) }
   }
 }

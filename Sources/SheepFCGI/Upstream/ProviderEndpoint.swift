@@ -5,22 +5,33 @@ import Streaming
 /// thread; a reload of the settings makes new ones.
 final class ProviderEndpoint {
   let provider: Settings.Provider
-  let headers: StringList
+  let standing: ProviderStanding
+  /// One list for each key; one where there is none.
+  private let headers: [StringList]
   let gate: NameGate
   /// Makes libcurl forget the host's address (CURLOPT_RESOLVE).
   let forgetting: StringList
 
   /// - Parameter start: hands a call to libcurl.
-  init(_ provider: Settings.Provider, start: @escaping (UpstreamCall) -> Void) {
+  init(
+    _ provider: Settings.Provider, _ standing: ProviderStanding, start: @escaping (UpstreamCall) -> Void
+  ) {
     self.provider = provider
-    var lines = ["Content-Type: application/json", "Accept: text/event-stream", "Expect:"]
-    lines += provider.wire.headers(key: provider.apiKeys.first)
-    // libcurl sends a header without a value only if a semicolon stands in the colon's place.
-    lines += provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-    headers = StringList(lines)
+    self.standing = standing
+    let keys = provider.apiKeys.isEmpty ? [nil] : provider.apiKeys.map(Optional.some)
+    headers = keys.map { key in
+      var lines = ["Content-Type: application/json", "Accept: text/event-stream", "Expect:"]
+      lines += provider.wire.headers(key: key)
+      // libcurl sends a header without a value only if a semicolon stands in the colon's place.
+      lines += provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
+      return StringList(lines)
+    }
     gate = NameGate(start: start)
     forgetting = StringList(["-\(Self.hostAndPort(provider.baseURL))"])
   }
+
+  /// Those of a request with that key.
+  func headers(key: Int?) -> StringList { headers[key ?? 0] }
 
   private static func hostAndPort(_ url: String) -> String {
     let isTLS = url.lowercased().hasPrefix("https:")

@@ -4,12 +4,14 @@ import Streaming
 
 /// One HTTP request to a provider, and its reply as it comes. Bound to its worker's thread.
 final class UpstreamCall {
-  /// Who hears of it; nil once nobody wants to any more. The exchange sees to that at its end.
-  var exchange: Exchange?
+  /// Who hears of it; nil once nobody wants to any more. The listener sees to that at its end.
+  var listener: (any UpstreamListener)?
   /// Whether it is this call's part to look the host's name up afresh; see `NameGate`.
   var looksNameUp = false
 
   private let endpoint: ProviderEndpoint
+  /// Which of the provider's keys it is sent with.
+  private let key: Int?
   private let connectTimeout: Duration
   private var request: ProviderRequest
   private var easy: UnsafeMutableRawPointer?
@@ -35,11 +37,15 @@ final class UpstreamCall {
     return sheep_version_info().pointee.cainfo.map { String(cString: $0) }
   }()
 
-  init(_ request: ProviderRequest, to endpoint: ProviderEndpoint, connectTimeout: Duration, exchange: Exchange) {
+  init(
+    _ request: ProviderRequest, to endpoint: ProviderEndpoint, key: Int?, connectTimeout: Duration,
+    listener: any UpstreamListener
+  ) {
     self.request = request
     self.endpoint = endpoint
+    self.key = key
     self.connectTimeout = connectTimeout
-    self.exchange = exchange
+    self.listener = listener
   }
 
   /// Sets up the handle. The call must outlive the transfer: `CurlMulti` sees to that.
@@ -47,7 +53,7 @@ final class UpstreamCall {
     self.easy = easy
     let unretained = Unmanaged.passUnretained(self).toOpaque()
     sheep_easy_set_string(easy, CURLOPT_URL, endpoint.provider.baseURL + request.path)
-    sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, endpoint.headers.list)
+    sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, endpoint.headers(key: key).list)
     sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
     request.body.withUnsafeBytes { body in
       _ = sheep_easy_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
@@ -130,17 +136,17 @@ final class UpstreamCall {
     if line.count > 2 {
       head.consume(line: line, wallClock: Clock.wall())
     } else if head.status >= 200 {
-      exchange?.upstreamAnswered(head)
+      listener?.upstreamAnswered(head)
     }
   }
 
   /// Returns false to break the transfer off.
   private func receive(_ bytes: Span<UInt8>) -> Bool {
-    guard let exchange else {
+    guard let listener else {
       surplus += bytes.count
       return surplus <= Self.surplusBound
     }
-    exchange.upstreamSent(bytes)
+    listener.upstreamSent(bytes)
     return true
   }
 
@@ -152,9 +158,9 @@ final class UpstreamCall {
     case .unreachable, .connectTimedOut: endpoint.gate.failed(self, end)
     default: endpoint.gate.left(self)
     }
-    let exchange = exchange
-    self.exchange = nil
-    exchange?.upstreamEnded(end)
+    let listener = listener
+    self.listener = nil
+    listener?.upstreamEnded(end)
   }
 
   /// What libcurl's result means; `easy` is still as the transfer left it.
@@ -179,7 +185,7 @@ final class UpstreamCall {
     }
   }
 
-  // MARK: What the exchange asks
+  // MARK: What the listener asks
 
   func pause() {
     guard let easy, !isPaused else { return }

@@ -1,72 +1,48 @@
-/// Writes an answer as `/stream` sends it: the events that the README lists.
-public struct EventStreamWriter: Sendable {
+/// Writes an answer as `/stream` sends it: the events that docs/protocol.md lists.
+struct EventStreamWriter: AnswerWriter {
   /// The `id` of `done`, and of the terminal event.
-  public let requestID: String
+  let requestID: String
 
-  public init(requestID: String) {
+  init(requestID: String) {
     self.requestID = requestID
   }
 
-  /// What `done` tells.
-  public struct Completion: Equatable, Sendable {
-    /// `provider/model`, as resolved.
-    public var model: String
-    public var finishReason: FinishReason
-    public var usage: Usage?
-    /// US dollars; nil where the price or the usage is unknown.
-    public var cost: Double?
-    /// Milliseconds until the first token; nil where there was none.
-    public var firstToken: Int?
-    /// Milliseconds in all.
-    public var duration: Int
-    /// Events that were no JSON object.
-    public var skipped: Int
-  }
+  var header: ResponseHeader { .eventStream }
+  var failureForm: FailureForm { .problem }
+  var collectedBytes: Int { 0 }
 
-  /// The head of the answer, without what the Front adds to every answer.
-  public static let header = ResponseHeader(
-    status: 200,
-    [
-      ("Content-Type", "text/event-stream; charset=utf-8"),
-      ("Cache-Control", "no-cache, no-transform"),
-      ("X-Accel-Buffering", "no"),
-    ])
+  func begin(model: String) {}
 
-  public func token(_ text: Span<UInt8>, to output: inout [UInt8]) {
+  func text(_ literal: Span<UInt8>, to output: inout [UInt8]) {
     output.append("data: {\"token\":\"")
-    output.append(text)
+    output.append(literal)
     output.append("\"}\n\n")
   }
 
-  public func reasoning(_ text: Span<UInt8>, to output: inout [UInt8]) {
-    output.append("event: reasoning\n")
-    token(text, to: &output)
+  /// A refusal is visible text; the finish reason tells it apart.
+  func refusal(_ literal: Span<UInt8>, to output: inout [UInt8]) {
+    text(literal, to: &output)
   }
 
-  public func toolCall(_ fragment: ToolCallFragment, in data: Span<UInt8>, to output: inout [UInt8]) {
+  func reasoning(_ literal: Span<UInt8>, to output: inout [UInt8]) {
+    output.append("event: reasoning\n")
+    text(literal, to: &output)
+  }
+
+  func toolCall(_ fragment: ToolCallFragment, in data: Span<UInt8>, to output: inout [UInt8]) {
     output.append("event: tool_call\ndata: {\"index\":")
     output.append(decimal: fragment.index)
-    if let id = fragment.id {
-      member("id", id, in: data, to: &output)
-    } else if fragment.isFirst {
-      output.append(",\"id\":")
-      JSONEscaping.append("call_\(requestID)_\(fragment.index)", to: &output)
-    }
-    if let name = fragment.name { member("name", name, in: data, to: &output) }
-    output.append(",\"arguments\":")
-    switch fragment.arguments {
-    case .literal(let literal)?: string(literal, in: data, to: &output)
-    case .json(let range)?: JSONEscaping.append(data.extracting(range), to: &output)
-    case nil: output.append("\"\"")
-    }
+    fragment.writeID(requestID: requestID, in: data, to: &output)
+    output.append(",")
+    fragment.writeFunction(in: data, to: &output)
     output.append("}\n\n")
   }
 
-  public func ping(to output: inout [UInt8]) {
+  func ping(to output: inout [UInt8]) {
     output.append(": ping\n\n")
   }
 
-  public func done(_ completion: Completion, to output: inout [UInt8]) {
+  func done(_ completion: Completion, to output: inout [UInt8]) {
     output.append("event: done\nid: \(requestID).end\ndata: {\"id\":")
     JSONEscaping.append(requestID, to: &output)
     output.append(",\"model\":")
@@ -87,27 +63,12 @@ public struct EventStreamWriter: Sendable {
     output.append("}\n\n")
   }
 
-  public func error(_ failure: Failure, to output: inout [UInt8]) {
+  func error(_ failure: Failure, to output: inout [UInt8]) {
     output.append("event: error\nid: \(requestID).end\ndata: {\"type\":\"\(failure.kind.rawValue)\",\"message\":")
     JSONEscaping.append(failure.message, to: &output)
     output.append(",\"status\":\(failure.status),\"retryable\":\(failure.isRetryable)")
     if let seconds = failure.retryAfter { output.append(",\"retry_after\":\(seconds)") }
     output.append("}\n\n")
-  }
-
-  private func member(
-    _ name: StaticString, _ literal: JSONLiteral, in data: Span<UInt8>, to output: inout [UInt8]
-  ) {
-    output.append(",\"")
-    output.append(name)
-    output.append("\":")
-    string(literal, in: data, to: &output)
-  }
-
-  private func string(_ literal: JSONLiteral, in data: Span<UInt8>, to output: inout [UInt8]) {
-    output.append("\"")
-    output.append(data.extracting(literal.range))
-    output.append("\"")
   }
 }
 

@@ -16,7 +16,8 @@ public struct BackpressureBuffer {
   /// Whether the provider is to stand still.
   public private(set) var isPaused = false
 
-  private var storage: [UInt8] = []
+  /// What waits, behind the bytes that are gone; writers append to it.
+  var storage: [UInt8] = []
   /// Bytes at the front of `storage` that are gone.
   private var taken = 0
   /// Counted over the buffer's life, so that a token's end can be named.
@@ -39,11 +40,6 @@ public struct BackpressureBuffer {
   public var waiting: Span<UInt8> {
     @_lifetime(borrow self)
     get { storage.span.extracting(taken..<storage.count) }
-  }
-
-  /// Appends whatever `body` appends.
-  public mutating func write(_ body: (inout [UInt8]) -> Void) {
-    body(&storage)
   }
 
   /// What was written last ends a token.

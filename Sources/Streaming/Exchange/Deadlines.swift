@@ -1,11 +1,11 @@
 extension Lifecycle {
   /// How long each part of an exchange may take.
   public struct Clocks: Sendable {
-    /// Until the provider's first output.
+    /// Until the provider's first output; each attempt has it to itself.
     public var firstToken: Duration
     /// Between two reads of the provider.
     public var idle: Duration
-    /// For the whole answer.
+    /// For the whole answer, all attempts together.
     public var total: Duration
     /// How long the client may take nothing of what waits for it.
     public var clientStall: Duration
@@ -29,7 +29,7 @@ extension Lifecycle {
 
 /// What is due in an exchange, and when: notes the time of each activity, and looks at it only when asked.
 struct Deadlines {
-  enum Due { case clientStall, total, firstToken, idle, ping }
+  enum Due { case clientStall, total, attempt, firstToken, idle, ping }
 
   let clocks: Lifecycle.Clocks
   let started: Instant
@@ -37,6 +37,9 @@ struct Deadlines {
   /// A clock has started that may end before the deadline that was last asked for.
   var hasEarlier = true
 
+  private var attemptStarted: Instant
+  /// Set between two attempts.
+  private var nextAttemptAt: Instant?
   private var lastByteAt: Instant
   private var lastOutputAt: Instant
   private var clientWaitsSince: Instant?
@@ -44,8 +47,20 @@ struct Deadlines {
   init(_ clocks: Lifecycle.Clocks, at now: Instant) {
     self.clocks = clocks
     started = now
+    attemptStarted = now
     lastByteAt = now
     lastOutputAt = now
+  }
+
+  mutating func attemptBegan(at now: Instant) {
+    attemptStarted = now
+    nextAttemptAt = nil
+    hasEarlier = true
+  }
+
+  mutating func waits(until due: Instant) {
+    nextAttemptAt = due
+    hasEarlier = true
   }
 
   mutating func providerSent(at now: Instant) {
@@ -90,21 +105,24 @@ struct Deadlines {
   ///   - isHeld: the status line has not been sent.
   ///   - isPaused: the provider stands still for the client's sake.
   ///   - isOver: the terminal event is written, and only the client is waited for.
-  func next(isHeld: Bool, isPaused: Bool, isOver: Bool) -> (due: Due, at: Instant)? {
+  ///   - mayPing: the answer's form has a place for a sign of life.
+  func next(isHeld: Bool, isPaused: Bool, isOver: Bool, mayPing: Bool) -> (due: Due, at: Instant)? {
     let stall = clientWaitsSince.map { (due: Due.clientStall, at: $0 + clocks.clientStall) }
     if isOver { return stall }
     var next = (due: Due.total, at: started + clocks.total)
     func consider(_ due: Due, _ at: Instant) {
       if at < next.at { next = (due, at) }
     }
-    if firstOutputAt == nil {
-      consider(.firstToken, started + clocks.firstToken)
+    if let nextAttemptAt {
+      consider(.attempt, nextAttemptAt)
+    } else if firstOutputAt == nil {
+      consider(.firstToken, attemptStarted + clocks.firstToken)
     } else if !isPaused {
       consider(.idle, lastByteAt + clocks.idle)
     }
     if let stall {
       consider(stall.due, stall.at)
-    } else {
+    } else if mayPing {
       // A client that has not even taken what is there needs no sign of life.
       consider(.ping, isHeld ? started + clocks.hold : lastOutputAt + clocks.ping)
     }

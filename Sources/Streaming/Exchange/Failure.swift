@@ -96,17 +96,6 @@ public struct Failure: Error, Equatable, Sendable {
     }
     return text.count > messageBound ? text.prefix(messageBound) + "…" : text
   }
-
-  /// The body of the answer (RFC 9457).
-  public func problem() -> [UInt8] {
-    var body: [UInt8] = []
-    body.append("{\"type\":\"urn:sheepfcgi:error:\(kind.rawValue)\",\"title\":")
-    JSONEscaping.append(HTTPStatus.reason(status), to: &body)
-    body.append(",\"status\":\(status),\"detail\":")
-    JSONEscaping.append(message, to: &body)
-    body.append(",\"retryable\":\(isRetryable)}\n")
-    return body
-  }
 }
 
 extension Double {

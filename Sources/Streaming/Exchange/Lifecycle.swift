@@ -4,28 +4,32 @@
 /// It is told what happened and at what time, writes the answer into its buffer, and returns what the loop must do.
 /// Exactly one terminal event ends a stream (`Completion` or `Failure`), or a status line where nothing went out before.
 public struct Lifecycle {
-  /// What the answer says of itself.
+  /// What every answer to the request says, whoever speaks.
   public struct Subject: Sendable {
     public var requestID: String
+    /// Header fields: the request's id, what CORS asks for.
+    public var fields: [(name: String, value: String)]
+
+    public init(requestID: String, fields: [(name: String, value: String)]) {
+      self.requestID = requestID
+      self.fields = fields
+    }
+  }
+
+  /// Who is asked in one attempt.
+  public struct Speaker: Sendable {
     /// `provider/model`, as resolved.
     public var model: String
     public var provider: String
     public var price: Price?
     /// What must never come back: the provider's keys.
     public var secrets: [String]
-    /// Fields of every answer to this request: its id, what CORS asks for.
-    public var fields: [(name: String, value: String)]
 
-    public init(
-      requestID: String, model: String, provider: String, price: Price?, secrets: [String],
-      fields: [(name: String, value: String)]
-    ) {
-      self.requestID = requestID
+    public init(model: String, provider: String, price: Price?, secrets: [String]) {
       self.model = model
       self.provider = provider
       self.price = price
       self.secrets = secrets
-      self.fields = fields
     }
   }
 
@@ -52,6 +56,11 @@ public struct Lifecycle {
     case finish
     /// The client takes nothing: cut it off. The provider is no longer needed.
     case abandon
+    /// The attempt has failed before any output, and its provider is no longer needed. What follows is the loop's choice
+    /// (`Attempts`): `begin`, `wait` or `fail`.
+    case attemptFailed(Failure, Verdict)
+    /// The wait is over: `begin` the next attempt.
+    case attemptDue
   }
 
   public enum Outcome: Equatable, Sendable {
@@ -62,6 +71,8 @@ public struct Lifecycle {
   }
 
   public let subject: Subject
+  /// Who is asked now, or was last.
+  public private(set) var speaker: Speaker
   public var buffer: BackpressureBuffer
   /// Nil while it runs.
   public private(set) var outcome: Outcome?
@@ -71,24 +82,38 @@ public struct Lifecycle {
   /// Pieces of visible text that were passed on.
   public private(set) var tokenCount = 0
 
-  private let writer: EventStreamWriter
+  private let form: AnswerForm
+  private let lineBound: Int
+  private var writer: any AnswerWriter
   private var deadlines: Deadlines
   private var reply: ReplyReader
+  /// False between two attempts: what still comes of the last one is nobody's.
+  private var isAttempting = true
 
   private var finishReason: FinishReason?
   private var hasToolCalls = false
   private var firstTokenAt: Instant?
 
-  /// - Parameter lineBound: bytes of one line of the provider's stream.
+  /// The longest answer that is collected to be sent in one piece.
+  static let wholeBound = 16 << 20
+
+  /// Begins with the first attempt.
+  /// - Parameters:
+  ///   - lineBound: bytes of one line of the provider's stream.
+  ///   - wallClock: seconds since 1970.
   public init(
-    subject: Subject, clocks: Clocks, mark: BackpressureBuffer.Mark, lineBound: Int, decoder: any ProviderDecoder,
-    at now: Instant
+    subject: Subject, form: AnswerForm, clocks: Clocks, mark: BackpressureBuffer.Mark, lineBound: Int,
+    asking speaker: Speaker, on wire: Wire, at now: Instant, wallClock: Int
   ) {
     self.subject = subject
+    self.form = form
+    self.lineBound = lineBound
+    self.speaker = speaker
     deadlines = Deadlines(clocks, at: now)
-    reply = ReplyReader(lineBound: lineBound, decoder: decoder)
+    reply = ReplyReader(lineBound: lineBound, decoder: wire.makeDecoder())
     buffer = BackpressureBuffer(mark: mark)
-    writer = EventStreamWriter(requestID: subject.requestID)
+    writer = form.makeWriter(requestID: subject.requestID, time: wallClock)
+    writer.begin(model: speaker.model)
   }
 
   /// Milliseconds until the first visible token; nil before it.
@@ -96,23 +121,51 @@ public struct Lifecycle {
 
   public func milliseconds(at now: Instant) -> Int { deadlines.started.milliseconds(to: now) }
 
+  // MARK: Attempts
+
+  /// Another attempt, after one that has failed.
+  public mutating func begin(asking speaker: Speaker, on wire: Wire, at now: Instant) {
+    self.speaker = speaker
+    reply = ReplyReader(lineBound: lineBound, decoder: wire.makeDecoder())
+    (finishReason, hasToolCalls, usage) = (nil, false, nil)
+    isAttempting = true
+    writer.begin(model: speaker.model)
+    deadlines.attemptBegan(at: now)
+  }
+
+  /// Nothing is to be asked before then. The client is kept alive meanwhile.
+  public mutating func wait(until due: Instant) {
+    deadlines.waits(until: due)
+  }
+
+  /// Whether the provider has said anything that the client was, or will be, told.
+  public var hasOutput: Bool { deadlines.firstOutputAt != nil }
+
+  /// Ends the attempt, and with it everything where something has been said or another attempt would fail as well.
+  private mutating func failAttempt(_ failure: Failure, _ verdict: Verdict, at now: Instant) -> Action {
+    guard !hasOutput, verdict.blamesProvider else { return fail(failure, at: now) }
+    isAttempting = false
+    return .attemptFailed(failure, verdict)
+  }
+
   // MARK: The provider
 
   /// The head of its reply is there.
   public mutating func receive(head: ResponseHead) {
+    guard isAttempting else { return }
     reply.receive(head: head)
   }
 
   /// Bytes of its body, in any chunking.
   public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> Action {
-    guard outcome == nil else { return .nothing }
+    guard isRunning else { return .nothing }
     deadlines.providerSent(at: now)
     var position = 0
     var action = Action.nothing
     do throws(ReplyReader.Malformed) {
       while let place = try reply.next(in: bytes, from: &position) {
         let next = pass(on: place, in: bytes, at: now)
-        if outcome != nil { return next }
+        if !isRunning { return next }
         if next != .nothing { action = next }
       }
     } catch {
@@ -121,22 +174,28 @@ public struct Lifecycle {
     return action
   }
 
+  private var isRunning: Bool { outcome == nil && isAttempting }
+
   /// Nothing more comes from the provider.
   public mutating func upstreamEnded(_ end: UpstreamEnd, at now: Instant) -> Action {
-    guard outcome == nil else { return .nothing }
+    guard isRunning else { return .nothing }
     switch end {
     case .complete: return bodyEnded(at: now)
     case .brokenOff where reply.isRefusal: return bodyEnded(at: now)
+    // Without even a head it is as if there had been no connection.
+    case .brokenOff where !reply.hasHead:
+      return failAttempt(truncated("broke off"), .transient(wish: nil), at: now)
     case .brokenOff: return fail(truncated("broke off"), at: now)
     case .noResponse: return fail(malformed(ReplyReader.Malformed(what: "something that is no HTTP response")), at: now)
     case .noDescriptor:
       return fail(
         Failure(.overloaded, "the server has no descriptor left for another stream; ask again", retryAfter: 1), at: now)
     case .unreachable(let why):
-      return fail(Failure(.upstreamUnreachable, "\(subject.provider) cannot be reached: \(why)"), at: now)
+      let failure = Failure(.upstreamUnreachable, "\(speaker.provider) cannot be reached: \(why)")
+      return failAttempt(failure, .transient(wish: nil), at: now)
     case .connectTimedOut:
-      let why = "\(subject.provider) cannot be reached: no connection in time"
-      return fail(Failure(.upstreamUnreachable, status: 504, why), at: now)
+      let why = "\(speaker.provider) cannot be reached: no connection in time"
+      return failAttempt(Failure(.upstreamUnreachable, status: 504, why), .transient(wish: nil), at: now)
     }
   }
 
@@ -146,7 +205,7 @@ public struct Lifecycle {
     do throws(ReplyReader.Malformed) {
       while let place = try reply.finish() {
         let action = pass(on: place, in: nothing.span, at: now)
-        if outcome != nil { return action }
+        if !isRunning { return action }
       }
     } catch {
       return fail(malformed(error), at: now)
@@ -173,7 +232,7 @@ public struct Lifecycle {
     var action = Action.nothing
     for delta in deltas {
       let next = pass(on: delta, in: data, at: now)
-      if outcome != nil { return next }
+      if !isRunning { return next }
       if next != .nothing { action = next }
     }
     return action
@@ -184,40 +243,50 @@ public struct Lifecycle {
     case .text(let literal):
       if firstTokenAt == nil { firstTokenAt = now }
       tokenCount += 1
-      let writer = writer
-      output(at: now) { writer.token(data.extracting(literal.range), to: &$0) }
-      buffer.endToken()
+      beginOutput(at: now)
+      writer.text(data.extracting(literal.range), to: &buffer.storage)
+    case .refusal(let literal):
+      if firstTokenAt == nil { firstTokenAt = now }
+      tokenCount += 1
+      beginOutput(at: now)
+      writer.refusal(data.extracting(literal.range), to: &buffer.storage)
     case .reasoning(let literal):
-      let writer = writer
-      output(at: now) { writer.reasoning(data.extracting(literal.range), to: &$0) }
-      buffer.endToken()
+      beginOutput(at: now)
+      writer.reasoning(data.extracting(literal.range), to: &buffer.storage)
     case .toolCall(let fragment):
       hasToolCalls = true
-      let writer = writer
-      output(at: now) { writer.toolCall(fragment, in: data, to: &$0) }
-      buffer.endToken()
+      beginOutput(at: now)
+      writer.toolCall(fragment, in: data, to: &buffer.storage)
     case .finish(let reason):
       finishReason = reason
       return .nothing
     case .usage(let report):
       usage = report
       return .nothing
-    case .failure(let failure): return fail(told(failure), at: now)
+    case .failure(let failure):
+      return failAttempt(Failure(failure, of: speaker.provider, secrets: speaker.secrets), Verdict(failure), at: now)
     case .end: return finish(at: now)
     }
-    return .send
+    buffer.endToken()
+    guard form.isWhole else { return .send }
+    guard writer.collectedBytes <= Self.wholeBound else {
+      let remedy = "send \"stream\": true for it, or a lower max_tokens"
+      return fail(Failure(.upstreamFailed, "the answer is longer than \(Self.wholeBound) bytes; \(remedy)"), at: now)
+    }
+    return .nothing
   }
 
   // MARK: Endings
 
   private mutating func finish(at now: Instant) -> Action {
     let reason = finishReason ?? (hasToolCalls ? .toolCalls : .stop)
-    let completion = EventStreamWriter.Completion(
-      model: subject.model, finishReason: reason, usage: usage,
-      cost: usage.flatMap { usage in subject.price.map { $0.cost(of: usage) } },
+    let completion = Completion(
+      model: speaker.model, finishReason: reason, usage: usage,
+      cost: usage.flatMap { usage in speaker.price.map { $0.cost(of: usage) } },
       firstToken: firstTokenMilliseconds, duration: milliseconds(at: now), skipped: reply.skipped)
-    let writer = writer
-    output(at: now) { writer.done(completion, to: &$0) }
+    deadlines.outputWritten(at: now)
+    sendHead()
+    writer.done(completion, to: &buffer.storage)
     return end(.done(reason))
   }
 
@@ -226,15 +295,12 @@ public struct Lifecycle {
     guard outcome == nil else { return .nothing }
     if status == 0 {
       status = failure.status
-      var header = ResponseHeader.problem(failure)
+      var header = writer.failureForm.header(failure)
       header.fields += subject.fields
-      buffer.write {
-        header.write(to: &$0)
-        $0.append(contentsOf: failure.problem())
-      }
+      header.write(to: &buffer.storage)
+      buffer.storage.append(contentsOf: writer.failureForm.body(failure))
     } else {
-      let writer = writer
-      buffer.write { writer.error(failure, to: &$0) }
+      writer.error(failure, to: &buffer.storage)
     }
     return end(.failed(failure))
   }
@@ -249,30 +315,25 @@ public struct Lifecycle {
     return .finish
   }
 
-  private mutating func output(at now: Instant, _ body: (inout [UInt8]) -> Void) {
+  private mutating func beginOutput(at now: Instant) {
     deadlines.outputWritten(at: now)
-    sendHead()
-    buffer.write(body)
+    if !form.isWhole { sendHead() }
   }
 
   private mutating func sendHead() {
     guard status == 0 else { return }
     status = 200
-    var header = EventStreamWriter.header
+    var header = writer.header
     header.fields += subject.fields
-    buffer.write { header.write(to: &$0) }
-  }
-
-  private func told(_ failure: ProviderFailure) -> Failure {
-    Failure(failure, of: subject.provider, secrets: subject.secrets)
+    header.write(to: &buffer.storage)
   }
 
   private func malformed(_ error: ReplyReader.Malformed) -> Failure {
-    Failure(.upstreamMalformed, "\(subject.provider) sent \(error.what); what followed is lost")
+    Failure(.upstreamMalformed, "\(speaker.provider) sent \(error.what); what followed is lost")
   }
 
   private func truncated(_ what: String) -> Failure {
-    Failure(.upstreamTruncated, "\(subject.provider) \(what) before the end of its answer; ask again")
+    Failure(.upstreamTruncated, "\(speaker.provider) \(what) before the end of its answer; ask again")
   }
 
   // MARK: The client
@@ -299,14 +360,16 @@ public struct Lifecycle {
       outcome = .clientStalled
       return .abandon
     case .total: return fail(timeout(.timeoutTotal, clocks.total, "did not finish its answer"), at: now)
-    case .firstToken: return fail(timeout(.timeoutFirstToken, clocks.firstToken, "said nothing"), at: now)
+    case .firstToken:
+      let failure = timeout(.timeoutFirstToken, clocks.firstToken, "said nothing")
+      return failAttempt(failure, .transient(wish: nil), at: now)
     case .idle: return fail(timeout(.timeoutIdle, clocks.idle, "fell silent in its answer"), at: now)
     case .ping:
       deadlines.pingWritten(at: now)
       sendHead()
-      let writer = writer
-      buffer.write { writer.ping(to: &$0) }
+      writer.ping(to: &buffer.storage)
       return .send
+    case .attempt: return .attemptDue
     }
   }
 
@@ -321,10 +384,11 @@ public struct Lifecycle {
   public var hasEarlierDeadline: Bool { deadlines.hasEarlier }
 
   private var nextDeadline: (due: Deadlines.Due, at: Instant)? {
-    deadlines.next(isHeld: status == 0, isPaused: buffer.isPaused, isOver: outcome != nil)
+    deadlines.next(
+      isHeld: status == 0, isPaused: buffer.isPaused, isOver: outcome != nil, mayPing: !form.isWhole)
   }
 
   private func timeout(_ kind: Failure.Kind, _ limit: Duration, _ what: String) -> Failure {
-    Failure(kind, "\(subject.provider) \(what) within \(limit.nanoseconds / 1_000_000) ms; ask again")
+    Failure(kind, "\(speaker.provider) \(what) within \(limit.nanoseconds / 1_000_000) ms; ask again")
   }
 }

@@ -34,11 +34,19 @@ public struct CrossOrigin: Sendable {
     return fields
   }
 
-  /// What a preflight asks for besides.
-  public static func preflight(allow: String) -> [(name: String, value: String)] {
-    [
-      ("Allow", allow), ("Access-Control-Allow-Methods", allow),
-      ("Access-Control-Allow-Headers", "Content-Type, Last-Event-ID"), ("Access-Control-Max-Age", "86400"),
+  /// What the browser asks before it lets a page ask. OpenAI's library for browsers sends a dozen headers of its own,
+  /// so an allowed page may send whatever it names.
+  public func preflight(_ params: Params, allow: String) -> [(name: String, value: String)] {
+    var headers = "Content-Type, Last-Event-ID"
+    if let origin = params["HTTP_ORIGIN"], allows(origin),
+      let named = params["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"], named.utf8.count <= 2048,
+      named.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F || $0 == 0x20 })
+    {
+      headers = named
+    }
+    return [
+      ("Allow", allow), ("Access-Control-Allow-Methods", allow), ("Access-Control-Allow-Headers", headers),
+      ("Access-Control-Max-Age", "86400"),
     ]
   }
 

@@ -47,12 +47,12 @@ public struct ResponseHeader: Equatable, Sendable {
     output.append("\r\n")
   }
 
-  /// The head of a failure, for `Failure.problem()` as the body.
-  public static func problem(_ failure: Failure) -> ResponseHeader {
-    var header = ResponseHeader(
-      status: failure.status, [("Content-Type", "application/problem+json"), ("Cache-Control", "no-store")])
-    if let seconds = failure.retryAfter { header.fields.append(("Retry-After", String(seconds))) }
-    if let allow = failure.allow { header.fields.append(("Allow", allow)) }
-    return header
-  }
+  /// The head of an event stream. The last field makes nginx pass each read on at once.
+  static let eventStream = ResponseHeader(
+    status: 200,
+    [
+      ("Content-Type", "text/event-stream; charset=utf-8"),
+      ("Cache-Control", "no-cache, no-transform"),
+      ("X-Accel-Buffering", "no"),
+    ])
 }

@@ -3,8 +3,13 @@ public enum JSONEscaping {
   /// Appends `text` as a JSON string, quotes included. The bytes must be UTF-8.
   public static func append(_ text: Span<UInt8>, to output: inout [UInt8]) {
     output.append(UInt8(ascii: "\""))
-    for index in text.indices { append(text[index], to: &output) }
+    appendInside(text, to: &output)
     output.append(UInt8(ascii: "\""))
+  }
+
+  /// The same without the quotes.
+  static func appendInside(_ text: Span<UInt8>, to output: inout [UInt8]) {
+    for index in text.indices { append(text[index], to: &output) }
   }
 
   /// Appends `text` as a JSON string, quotes included.

@@ -8,6 +8,9 @@ public enum Anthropic {
     _ ask: Ask, model: String, _ options: ProviderRequest.Options
   ) throws(Failure) -> ProviderRequest {
     let conversation = try Conversation(ask)
+    let tools = try Tools(ask)
+    let stops = try ask.stopSequences()
+    let format = try ResponseFormat(ask)
     var json = JSONBuilder()
     json.object {
       $0.string("model", model)
@@ -24,8 +27,43 @@ public enum Anthropic {
       $0.raw("stream", "true".utf8)
       // This API's scale ends at 1.
       if let temperature = ask.temperature { $0.raw("temperature", "\(min(temperature, 1))".utf8) }
+      if !stops.isEmpty { $0.array("stop_sequences") { for stop in stops { $0.string(stop) } } }
+      write(tools, to: &$0)
+      // For a JSON object of any shape the API has no word.
+      if case .jsonSchema(let schema) = format {
+        $0.object("output_config") {
+          $0.object("format") {
+            $0.string("type", "json_schema")
+            $0.raw("schema", schema)
+          }
+        }
+      }
     }
     return ProviderRequest(path: "/v1/messages", body: json.bytes)
+  }
+
+  private static func write(_ tools: Tools, to json: inout JSONBuilder) {
+    guard !tools.functions.isEmpty else { return }
+    json.array("tools") { list in
+      for function in tools.functions {
+        list.object {
+          $0.string("name", function.name)
+          if !function.description.isEmpty { $0.string("description", function.description) }
+          $0.raw("input_schema", function.parameters ?? Array(#"{"type":"object","properties":{}}"#.utf8))
+        }
+      }
+    }
+    guard let choice = tools.choice else { return }
+    json.object("tool_choice") {
+      switch choice {
+      case .auto: $0.string("type", "auto")
+      case .none: $0.string("type", "none")
+      case .required: $0.string("type", "any")
+      case .function(let name):
+        $0.string("type", "tool")
+        $0.string("name", name)
+      }
+    }
   }
 
   private static func write(_ part: Conversation.Part, to content: inout JSONBuilder) {
@@ -40,14 +78,14 @@ public enum Anthropic {
           $0.string("type", "url")
           $0.string("url", url)
         }
-      case .imageData(let mediaType, let base64):
-        $0.string("type", "image")
+      case .data(let mediaType, let base64):
+        $0.string("type", mediaType.hasPrefix("image/") ? "image" : "document")
         $0.object("source") {
           $0.string("type", "base64")
           $0.string("media_type", mediaType)
           $0.string("data", base64)
         }
-      case .toolCall(let id, let name, let arguments):
+      case .toolCall(let id, let name, let arguments, _):
         $0.string("type", "tool_use")
         $0.string("id", id)
         $0.string("name", name)

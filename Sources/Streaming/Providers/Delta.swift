@@ -1,7 +1,9 @@
 /// One thing that a provider's event says. Literals are places in that event's data.
 public enum Delta: Equatable {
-  /// A piece of visible text; a refusal's text is visible too.
+  /// A piece of visible text.
   case text(JSONLiteral)
+  /// A piece of the text by which the model refuses; it is visible too.
+  case refusal(JSONLiteral)
   /// A piece of the model's thinking.
   case reasoning(JSONLiteral)
   /// A fragment of a call of one of the client's tools.
@@ -23,12 +25,21 @@ public struct ToolCallFragment: Equatable {
   public var id: JSONLiteral?
   public var name: JSONLiteral?
   public var arguments: Arguments?
+  /// What the client must send back with the call in its next request, where that is so.
+  public var extra: Extra?
 
   public enum Arguments: Equatable {
     /// A piece of the JSON text, as a literal.
     case literal(JSONLiteral)
     /// The whole JSON text, as it stands in the data.
     case json(Range<Int>)
+  }
+
+  public enum Extra: Equatable {
+    /// An `extra_content` object, as it stands in the data.
+    case content(Range<Int>)
+    /// Gemini's signature of the thoughts that led to the call.
+    case thoughtSignature(JSONLiteral)
   }
 }
 

@@ -4,27 +4,72 @@ public enum Gemini {
     _ ask: Ask, model: String, _ options: ProviderRequest.Options
   ) throws(Failure) -> ProviderRequest {
     let conversation = try Conversation(ask)
+    let tools = try Tools(ask)
+    let settings = try generationConfig(ask)
     var json = JSONBuilder()
     json.object {
       $0.array("contents") { contents in
         for turn in conversation.turns {
           contents.object {
             $0.string("role", turn.role == .user ? "user" : "model")
-            $0.array("parts") { for part in turn.parts { write(part, to: &$0) } }
+            $0.array("parts") { parts in
+              for part in signed(turn.parts, for: model) { write(part, to: &parts) }
+            }
           }
         }
       }
       if !conversation.system.isEmpty {
         $0.object("systemInstruction") { $0.array("parts") { $0.object { $0.string("text", conversation.system) } } }
       }
-      if ask.maxTokens != nil || ask.temperature != nil {
-        $0.object("generationConfig") {
-          if let maxTokens = ask.maxTokens { $0.raw("maxOutputTokens", "\(maxTokens)".utf8) }
-          if let temperature = ask.temperature { $0.raw("temperature", "\(temperature)".utf8) }
+      if let settings { $0.raw("generationConfig", settings) }
+      write(tools, to: &$0)
+    }
+    return ProviderRequest(path: "/models/\(escape(model)):streamGenerateContent?alt=sse", body: json.bytes)
+  }
+
+  private static func generationConfig(_ ask: Ask) throws(Failure) -> [UInt8]? {
+    let stops = try ask.stopSequences()
+    let format = try ResponseFormat(ask)
+    guard ask.maxTokens != nil || ask.temperature != nil || !stops.isEmpty || format != .text else { return nil }
+    var json = JSONBuilder()
+    json.object {
+      if let maxTokens = ask.maxTokens { $0.raw("maxOutputTokens", "\(maxTokens)".utf8) }
+      if let temperature = ask.temperature { $0.raw("temperature", "\(temperature)".utf8) }
+      if !stops.isEmpty { $0.array("stopSequences") { for stop in stops { $0.string(stop) } } }
+      if format != .text { $0.string("responseMimeType", "application/json") }
+      if case .jsonSchema(let schema) = format { $0.raw("responseJsonSchema", schema) }
+    }
+    return json.bytes
+  }
+
+  private static func write(_ tools: Tools, to json: inout JSONBuilder) {
+    guard !tools.functions.isEmpty else { return }
+    json.array("tools") {
+      $0.object {
+        $0.array("functionDeclarations") { list in
+          for function in tools.functions {
+            list.object {
+              $0.string("name", function.name)
+              $0.string("description", function.description)
+              if let parameters = function.parameters { $0.raw("parametersJsonSchema", parameters) }
+            }
+          }
         }
       }
     }
-    return ProviderRequest(path: "/models/\(escape(model)):streamGenerateContent?alt=sse", body: json.bytes)
+    guard let choice = tools.choice else { return }
+    json.object("toolConfig") {
+      $0.object("functionCallingConfig") {
+        switch choice {
+        case .auto: $0.string("mode", "AUTO")
+        case .none: $0.string("mode", "NONE")
+        case .required: $0.string("mode", "ANY")
+        case .function(let name):
+          $0.string("mode", "ANY")
+          $0.array("allowedFunctionNames") { $0.string(name) }
+        }
+      }
+    }
   }
 
   private static func write(_ part: Conversation.Part, to parts: inout JSONBuilder) {
@@ -32,16 +77,17 @@ public enum Gemini {
       switch part {
       case .text(let text): $0.string("text", text)
       case .image(let url): $0.object("fileData") { $0.string("fileUri", url) }
-      case .imageData(let mediaType, let base64):
+      case .data(let mediaType, let base64):
         $0.object("inlineData") {
           $0.string("mimeType", mediaType)
           $0.string("data", base64)
         }
-      case .toolCall(_, let name, let arguments):
+      case .toolCall(_, let name, let arguments, let signature):
         $0.object("functionCall") {
           $0.string("name", name)
           $0.raw("args", arguments)
         }
+        if !signature.isEmpty { $0.string("thoughtSignature", signature) }
       case .toolResult(_, let name, let text):
         $0.object("functionResponse") {
           $0.string("name", name)
@@ -49,6 +95,19 @@ public enum Gemini {
         }
       }
     }
+  }
+
+  /// From version 3 on a turn's first call must be signed. Where the client kept no signature, or another model made the
+  /// call, the API takes a word in its place (https://ai.google.dev/gemini-api/docs/thought-signatures, FAQs).
+  private static func signed(_ parts: [Conversation.Part], for model: String) -> [Conversation.Part] {
+    guard model.hasPrefix("gemini-"), let version = model.dropFirst(7).first?.wholeNumberValue, version >= 3,
+      let first = parts.firstIndex(where: { if case .toolCall = $0 { true } else { false } }),
+      case .toolCall(let id, let name, let arguments, "") = parts[first]
+    else { return parts }
+    var parts = parts
+    parts[first] = .toolCall(
+      id: id, name: name, arguments: arguments, signature: "skip_thought_signature_validator")
+    return parts
   }
 
   /// The model's name goes into the path, and a client may have chosen it.
@@ -143,22 +202,31 @@ public struct GeminiDecoder: ProviderDecoder {
   private mutating func readPart(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
     var text: JSONLiteral?
     var isThought = false
+    var call: ToolCallFragment?
+    var signature: JSONLiteral?
     try json.readObject { (name, json) throws(JSONReader.Malformed) in
       if name.equals("text", in: json.bytes) {
         text = try json.stringOrSkip()
       } else if name.equals("thought", in: json.bytes) {
         isThought = try json.boolOrSkip() ?? false
       } else if name.equals("functionCall", in: json.bytes) {
-        try readCall(&json, into: &deltas)
+        call = try readCall(&json)
+      } else if name.equals("thoughtSignature", in: json.bytes) {
+        signature = try json.nonemptyOrSkip()
       } else {
         try json.skip()
       }
+    }
+    if var call, calls < Self.callBound {
+      call.extra = signature.map(ToolCallFragment.Extra.thoughtSignature)
+      calls += 1
+      deltas.append(.toolCall(call))
     }
     if let text, !text.isEmpty { deltas.append(isThought ? .reasoning(text) : .text(text)) }
   }
 
   /// A call comes whole.
-  private mutating func readCall(_ json: inout JSONReader, into deltas: inout [Delta]) throws(JSONReader.Malformed) {
+  private func readCall(_ json: inout JSONReader) throws(JSONReader.Malformed) -> ToolCallFragment {
     var call = ToolCallFragment(index: calls, isFirst: true)
     try json.readObject { (name, json) throws(JSONReader.Malformed) in
       if name.equals("name", in: json.bytes) {
@@ -172,9 +240,7 @@ public struct GeminiDecoder: ProviderDecoder {
         try json.skip()
       }
     }
-    guard calls < Self.callBound else { return }
-    calls += 1
-    deltas.append(.toolCall(call))
+    return call
   }
 
   /// A prompt that was refused has no candidate: it is an answer all the same, and a filtered one.

@@ -10,6 +10,7 @@ public enum OpenAI {
       if options.asksForUsage { $0.object("stream_options") { $0.raw("include_usage", "true".utf8) } }
       if let maxTokens = ask.maxTokens { $0.raw(options.maxTokensField, "\(maxTokens)".utf8) }
       if let temperature = ask.temperature { $0.raw("temperature", "\(temperature)".utf8) }
+      for member in ask.members { $0.raw(member.name, member.value) }
     }
     return ProviderRequest(path: "/chat/completions", body: json.bytes)
   }
@@ -157,7 +158,7 @@ public struct OpenAIDecoder: ProviderDecoder {
       } else if name.equals("refusal", in: bytes) {
         if let text = try json.stringOrSkip(), !text.isEmpty {
           refused = true
-          deltas.append(.text(text))
+          deltas.append(.refusal(text))
         }
       } else if name.equals("tool_calls", in: bytes) {
         try readToolCalls(&json, into: &deltas)
@@ -230,6 +231,8 @@ public struct OpenAIDecoder: ProviderDecoder {
         fragment.id = try json.nonemptyOrSkip()
       } else if name.equals("function", in: json.bytes) {
         try readFunction(&json, into: &fragment)
+      } else if name.equals("extra_content", in: json.bytes) {
+        fragment.extra = try json.filledObjectOrSkip().map(ToolCallFragment.Extra.content)
       } else {
         try json.skip()
       }

@@ -116,6 +116,7 @@ public struct ProviderFailure: Error, Equatable, Sendable {
       "ratelimitreached", "rate_limited", "tokens", "requests":
       429
     case "overloaded_error", "overloaded", "unavailable", "service_unavailable", "engine_overloaded": 503
+    case "internal", "internal_error", "internal_server_error", "server_error", "api_error": 500
     case "deadline_exceeded", "timeout_error", "timeout": 504
     default: nil
     }

@@ -44,6 +44,8 @@ struct ReplyReader {
   }
 
   var isRefusal: Bool { body == .refusal }
+  /// Whether the provider has answered at all.
+  var hasHead: Bool { head.status != 0 }
   var carriedBytes: Span<UInt8> {
     @_lifetime(borrow self)
     get { parser.carriedBytes }

@@ -182,6 +182,17 @@ class Answer:
         return problem
 
 
+    def chat_error(self, status, kind):
+        """The same below /v1, where OpenAI's clients read it."""
+        body = self.body()
+        assert self.status == status, f"{self.status} instead of {status}: {body[:2000]!r}"
+        assert self.header("Content-Type") == "application/json"
+        error = json.loads(body)["error"]
+        assert error["code"] == kind, error
+        assert error["message"] and error["type"]
+        return error
+
+
 def request_bytes(address, method, target, headers=None, body=b""):
     fields = {"Host": f"{address[0]}:{address[1]}", "Connection": "close"}
     if body or method == "POST":

@@ -11,13 +11,13 @@ struct EventStreamWriterTests {
     return String(output)
   }
 
-  private let completion = EventStreamWriter.Completion(
+  private let completion = Completion(
     model: "p/m", finishReason: .stop, usage: Usage(promptTokens: 9, completionTokens: 100), cost: 0.0000458,
     firstToken: 41, duration: 2041, skipped: 0)
 
   @Test func `a token is one data line, its literal copied as it stands`() {
     let text = #"a\ud83d\n€"#.bytes
-    #expect(written { $0.token(text.span, to: &$1) } == "data: {\"token\":\"a\\ud83d\\n€\"}\n\n")
+    #expect(written { $0.text(text.span, to: &$1) } == "data: {\"token\":\"a\\ud83d\\n€\"}\n\n")
   }
 
   @Test func `reasoning is an event of its own`() {
@@ -118,7 +118,7 @@ struct EventStreamWriterTests {
 
   @Test func `the head forbids every cache and every buffer`() {
     var output: [UInt8] = []
-    EventStreamWriter.header.write(to: &output)
+    writer.header.write(to: &output)
     #expect(
       String(output) == """
         Status: 200 OK\r

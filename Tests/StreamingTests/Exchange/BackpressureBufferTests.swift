@@ -3,7 +3,7 @@ import Testing
 @testable import Streaming
 
 extension BackpressureBuffer {
-  fileprivate mutating func write(_ text: String) { write { $0.append(text) } }
+  fileprivate mutating func write(_ text: String) { storage.append(text) }
 
   fileprivate mutating func write(token: String) {
     write(token)

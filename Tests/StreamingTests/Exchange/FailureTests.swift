@@ -81,14 +81,4 @@ struct FailureTests {
     #expect(Failure(try #require(Failure.Kind(rawValue: type)), "x").status == status)
     #expect(Failure.Kind.allCases.count == 13)
   }
-
-  @Test func `the body is problem+json, whatever the message holds`() throws {
-    let message = "a \"quoted\" \\ word,\na line\u{0}, é😀"
-    let problem = try foundationObject(Failure(.badRequest, status: 413, message).problem())
-    #expect((problem["type"] as? String)?.hasSuffix("bad_request") == true)
-    #expect(problem["title"] as? String == "Content Too Large")
-    #expect(problem["status"] as? Int == 413)
-    #expect(problem["detail"] as? String == message)
-    #expect(problem["retryable"] as? Bool == false)
-  }
 }

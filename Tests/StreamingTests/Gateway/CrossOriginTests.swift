@@ -115,12 +115,24 @@ struct CrossOriginTests {
   }
 
   @Test func `a preflight is told the methods and the fields that a page may send`() {
-    let told = Dictionary(
-      uniqueKeysWithValues: CrossOrigin.preflight(allow: "GET, POST, OPTIONS").map { ($0.name, $0.value) })
+    let told = preflight(["HTTP_ORIGIN": "https://elsewhere.example", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "x-odd"])
     #expect(told["Allow"] == "GET, POST, OPTIONS")
     #expect(told["Access-Control-Allow-Methods"] == "GET, POST, OPTIONS")
     #expect(told["Access-Control-Allow-Headers"]?.contains("Content-Type") == true)
     #expect(told["Access-Control-Allow-Headers"]?.contains("Last-Event-ID") == true)
     #expect(told["Access-Control-Max-Age"].flatMap { Int($0) } ?? 0 > 0)
+  }
+
+  @Test func `a page of an allowed origin may send the fields that it names`() {
+    let told = preflight([
+      "HTTP_ORIGIN": "https://app.example", "HTTP_ACCESS_CONTROL_REQUEST_HEADERS": "authorization, x-stainless-os",
+    ])
+    #expect(told["Access-Control-Allow-Headers"] == "authorization, x-stainless-os")
+  }
+
+  private func preflight(_ params: [String: String]) -> [String: String] {
+    let open = CrossOrigin(allowed: ["https://app.example"], allowsCredentials: false)
+    let fields = open.preflight(.of(params.map { ($0.key, $0.value) }), allow: "GET, POST, OPTIONS")
+    return Dictionary(uniqueKeysWithValues: fields.map { ($0.name, $0.value) })
   }
 }

@@ -19,17 +19,4 @@ struct ResponseHeaderTests {
   func `every status that we send has its name`(status: Int) {
     #expect(!HTTPStatus.reason(status).hasPrefix("Status"))
   }
-
-  @Test func `a failure's head says what its body is, and is not to be stored`() {
-    #expect(
-      written(.problem(Failure(.upstreamFailed, "x")))
-        == "Status: 502 Bad Gateway\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\n\r\n")
-  }
-
-  @Test func `a failure's head tells when to come back, and which methods there are`() {
-    #expect(written(.problem(Failure(.rateLimited, "x", retryAfter: 7))).contains("\r\nRetry-After: 7\r\n"))
-    let notAllowed = Failure(.badRequest, status: 405, "x", allow: "GET, POST")
-    #expect(written(.problem(notAllowed)).hasPrefix("Status: 405 Method Not Allowed\r\n"))
-    #expect(written(.problem(notAllowed)).contains("\r\nAllow: GET, POST\r\n"))
-  }
 }

@@ -87,8 +87,8 @@ struct OpenAIDecoderTests {
 
   @Test func `a refusal is visible text, and makes the reason content_filter`() throws {
     var decoder = OpenAIDecoder()
-    #expect(try decoder.said(delta: #"{"refusal":"I can"}"#) == [.text("I can")])
-    #expect(try decoder.said(delta: #"{"refusal":"not"}"#) == [.text("not")])
+    #expect(try decoder.said(delta: #"{"refusal":"I can"}"#) == [.refusal("I can")])
+    #expect(try decoder.said(delta: #"{"refusal":"not"}"#) == [.refusal("not")])
     #expect(try decoder.said(delta: "{}", finish: #""stop""#) == [.finish(.contentFilter)])
   }
 

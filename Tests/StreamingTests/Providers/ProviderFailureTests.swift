@@ -54,7 +54,8 @@ struct ProviderFailureTests {
       ("permission_error", 403), ("PERMISSION_DENIED", 403), ("not_found_error", 404), ("NOT_FOUND", 404),
       ("request_too_large", 413), ("rate_limit_error", 429), ("rate_limit_exceeded", 429), ("RESOURCE_EXHAUSTED", 429),
       ("insufficient_quota", 429), ("overloaded_error", 503), ("UNAVAILABLE", 503), ("DEADLINE_EXCEEDED", 504),
-      ("api_error", nil), ("INTERNAL", nil), ("server_error", nil), ("", nil),
+      ("api_error", 500), ("server_error", 500),
+      ("INTERNAL", 500), ("odd_error", nil), ("", nil),
     ] as [(String, Int?)])
   func `a name inside a 200 stands for a status, under whichever member`(name: String, status: Int?) {
     for member in ["type", "code", "status"] {

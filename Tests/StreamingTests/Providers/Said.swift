@@ -3,6 +3,7 @@
 /// What a decoder said, with its literals read.
 enum Said: Equatable {
   case text(String)
+  case refusal(String)
   case reasoning(String)
   case call(Int, first: Bool, id: String? = nil, name: String? = nil, arguments: String? = nil)
   case finish(FinishReason)
@@ -29,6 +30,7 @@ extension ProviderDecoder {
     return deltas.map { delta in
       switch delta {
       case .text(let literal): .text(literal.text(in: bytes.span))
+      case .refusal(let literal): .refusal(literal.text(in: bytes.span))
       case .reasoning(let literal): .reasoning(literal.text(in: bytes.span))
       case .toolCall(let call):
         .call(

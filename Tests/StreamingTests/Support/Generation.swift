@@ -15,20 +15,20 @@ struct Generation {
 
   init(
     mark: BackpressureBuffer.Mark = .bytes(65_536), lineBound: Int = 1 << 20, price: Price? = nil,
-    clocks: Lifecycle.Clocks = Self.clocks, wire: Wire = .openai
+    clocks: Lifecycle.Clocks = Self.clocks, wire: Wire = .openai, form: AnswerForm = .events
   ) {
-    let subject = Lifecycle.Subject(
-      requestID: "r1", model: "acme/m", provider: "acme", price: price, secrets: ["sk-secret"],
-      fields: [("X-Request-Id", "r1")])
     lifecycle = Lifecycle(
-      subject: subject, clocks: clocks, mark: mark, lineBound: lineBound, decoder: wire.makeDecoder(), at: Self.start)
+      subject: Lifecycle.Subject(requestID: "r1", fields: [("X-Request-Id", "r1")]), form: form, clocks: clocks,
+      mark: mark, lineBound: lineBound, asking: .acme(price: price), on: wire, at: Self.start, wallClock: 1_700_000_000)
   }
 
   static func at(_ seconds: Double) -> Instant { start + .seconds(seconds) }
 
   /// A generation whose provider has answered with a 200 and an event stream.
-  static func streaming(_ text: String = "", at seconds: Double = 0, wire: Wire = .openai) -> Generation {
-    var generation = Generation(wire: wire)
+  static func streaming(
+    _ text: String = "", at seconds: Double = 0, wire: Wire = .openai, form: AnswerForm = .events
+  ) -> Generation {
+    var generation = Generation(wire: wire, form: form)
     generation.head()
     if !text.isEmpty { generation.send(text, at: seconds) }
     return generation
@@ -48,16 +48,24 @@ struct Generation {
 
   @discardableResult
   mutating func send(_ bytes: [UInt8], at seconds: Double = 0) -> Lifecycle.Action {
-    lifecycle.receive(bytes.span, at: Self.at(seconds))
+    giveUp(lifecycle.receive(bytes.span, at: Self.at(seconds)), at: seconds)
   }
 
   @discardableResult
   mutating func end(_ end: Lifecycle.UpstreamEnd = .complete, at seconds: Double = 0) -> Lifecycle.Action {
-    lifecycle.upstreamEnded(end, at: Self.at(seconds))
+    giveUp(lifecycle.upstreamEnded(end, at: Self.at(seconds)), at: seconds)
   }
 
   @discardableResult
-  mutating func tick(at seconds: Double) -> Lifecycle.Action { lifecycle.tick(at: Self.at(seconds)) }
+  mutating func tick(at seconds: Double) -> Lifecycle.Action {
+    giveUp(lifecycle.tick(at: Self.at(seconds)), at: seconds)
+  }
+
+  /// There is one attempt, so its failure is the end.
+  private mutating func giveUp(_ action: Lifecycle.Action, at seconds: Double) -> Lifecycle.Action {
+    guard case .attemptFailed(let failure, _) = action else { return action }
+    return lifecycle.fail(failure, at: Self.at(seconds))
+  }
 
   /// The client takes so many bytes, or all that there are.
   mutating func take(_ count: Int? = nil, at seconds: Double = 0) {
@@ -77,6 +85,12 @@ struct Generation {
 
   var failure: Failure? {
     if case .failed(let failure)? = lifecycle.outcome { failure } else { nil }
+  }
+}
+
+extension Lifecycle.Speaker {
+  static func acme(price: Price? = nil) -> Self {
+    Self(model: "acme/m", provider: "acme", price: price, secrets: ["sk-secret"])
   }
 }
 

@@ -46,9 +46,18 @@ struct ConversationTests {
       (#"[{"type":"image_url","image_url":"https://e/a"}]"#, [.image(url: "https://e/a")]),
       (
         #"[{"type":"image_url","image_url":{"url":"data:image/webp;base64,aGk="}},{"text":"a"}]"#,
-        [.imageData(mediaType: "image/webp", base64: "aGk="), .text("a")]
+        [.data(mediaType: "image/webp", base64: "aGk="), .text("a")]
       ),
       (#"[{"type":"image_url","image_url":{"url":""}},{"text":"a"}]"#, [.text("a")]),
+      (
+        #"[{"type":"image_url","image_url":{"url":"data:image/svg+xml,<svg>"}}]"#,
+        [.image(url: "data:image/svg+xml,<svg>")]
+      ),
+      (
+        #"[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,aGk="}}]"#,
+        [.data(mediaType: "application/pdf", base64: "aGk=")]
+      ),
+      (#"[{"type":"refusal","refusal":"No"}]"#, [.text("No")]),
     ] as [(String, [Conversation.Part])])
   func `content is a text or parts`(content: String, parts: [Conversation.Part]) throws {
     #expect(try user(content) == parts)
@@ -68,8 +77,8 @@ struct ConversationTests {
         .init(
           role: .assistant,
           parts: [
-            .toolCall(id: "t1", name: "f", arguments: #"{"a": 1}"#.bytes),
-            .toolCall(id: "t2", name: "g", arguments: "{}".bytes),
+            .toolCall(id: "t1", name: "f", arguments: #"{"a": 1}"#.bytes, signature: ""),
+            .toolCall(id: "t2", name: "g", arguments: "{}".bytes, signature: ""),
           ]),
         .init(
           role: .user,
@@ -83,7 +92,19 @@ struct ConversationTests {
   func `arguments that are no JSON object cannot break the body`(arguments: String) throws {
     let conversation = try read(
       #"{"role":"assistant","tool_calls":[{"id":"t","function":{"name":"f","arguments":"\#(arguments)"}}]}"#)
-    #expect(conversation.turns.first?.parts == [.toolCall(id: "t", name: "f", arguments: "{}".bytes)])
+    #expect(conversation.turns.first?.parts == [.toolCall(id: "t", name: "f", arguments: "{}".bytes, signature: "")])
+  }
+
+  @Test(arguments: [
+    #"{"type":"input_audio","input_audio":{"data":"aGk=","format":"wav"}}"#,
+    #"{"type":"file","file":{"file_id":"f1"}}"#,
+    "{}",
+  ])
+  func `a part that cannot go along is a 400 that names the message, as the question may be about it`(part: String) {
+    let failure = #expect(throws: Failure.self) {
+      try read(#"{"role":"user","content":"a"},{"role":"user","content":[{"type":"text","text":"b"},\#(part)]}"#)
+    }
+    #expect(failure?.status == 400 && failure?.message.contains("messages[1]") == true)
   }
 
   @Test(arguments: ["robot", "System", ""])

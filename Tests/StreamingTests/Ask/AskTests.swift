@@ -5,14 +5,15 @@ import Testing
 extension Ask {
   static func get(_ query: String, _ fixed: (String, String)..., ceiling: Int = 0) throws(Failure) -> Ask {
     let params = [("REQUEST_METHOD", "GET"), ("QUERY_STRING", query)] + fixed
-    return try Ask(Request(params: .of(params)), ceiling: ceiling)
+    return try Ask(Request(params: .of(params)), as: .stream, ceiling: ceiling)
   }
 
   static func post(
-    _ body: String, type: String = "application/json", _ fixed: (String, String)..., ceiling: Int = 0
+    _ body: String, type: String = "application/json", as dialect: Dialect = .stream, _ fixed: (String, String)...,
+    ceiling: Int = 0
   ) throws(Failure) -> Ask {
     let params = [("REQUEST_METHOD", "POST"), ("CONTENT_TYPE", type)] + fixed
-    return try Ask(Request(params: .of(params), body: body.bytes), ceiling: ceiling)
+    return try Ask(Request(params: .of(params), body: body.bytes), as: dialect, ceiling: ceiling)
   }
 
   /// The messages as `role:content`, read by another's parser.
@@ -74,7 +75,8 @@ struct AskTests {
     var params = WebServer.pairs([("REQUEST_METHOD", "GET"), ("QUERY_STRING", "prompt=@@")])
     params.replaceSubrange(params.count - 2..<params.count, with: [0xC3, 0x28])
     let request = Request(params: try Params(fastCGI: params))
-    #expect(refusal { try Ask(request, ceiling: 0) }?.message.contains("UTF-8") == true)
+    let failure = try #require(refusal { try Ask(request, as: .stream, ceiling: 0) })
+    #expect(failure.message.contains("UTF-8"))
   }
 
   // MARK: JSON
@@ -154,7 +156,7 @@ struct AskTests {
   @Test func `a body that is no UTF-8 is a 400 that says so, and no prompt is repeated in any failure`() throws {
     let params = Params.of([("REQUEST_METHOD", "POST"), ("CONTENT_TYPE", "application/json")])
     let body = "{\"prompt\":\"secret ".bytes + [0xFF] + "\"}".bytes
-    let failure = try #require(refusal { try Ask(Request(params: params, body: body), ceiling: 0) })
+    let failure = try #require(refusal { try Ask(Request(params: params, body: body), as: .stream, ceiling: 0) })
     #expect(failure.message.contains("UTF-8"))
     #expect(!failure.message.contains("secret"))
   }

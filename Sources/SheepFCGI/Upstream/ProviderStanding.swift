@@ -1,0 +1,65 @@
+import Streaming
+import Synchronization
+
+/// What the workers of a process know together of one provider: whether it is left out, and which of its keys rest.
+/// Any thread; one short lock at most for an attempt, and none while all goes well with a single key.
+final class ProviderStanding: Sendable {
+  private struct State: Sendable {
+    var breaker = Breaker()
+    var keys: KeyRing
+  }
+
+  /// Those of the provider, in its order.
+  let keys: [String]
+  private let state: Guarded<State>
+  /// Whether the breaker has counted a failure since the last success.
+  private let isTroubled = Atomic<Bool>(false)
+
+  init(keys: [String]) {
+    self.keys = keys
+    state = Guarded(State(keys: KeyRing(count: keys.count)))
+  }
+
+  /// Whether another provider is to be asked instead, where there is one. Who is told no is expected to ask this one.
+  func isLeftOut(at now: Instant) -> Bool {
+    isTroubled.load(ordering: .relaxed) && !state.withLock { $0.breaker.admit(at: now) }
+  }
+
+  /// The key for an attempt, counted from 0; nil: none is sent.
+  func takeKey(at now: Instant) -> Int? {
+    keys.count < 2 ? keys.indices.first : state.withLock { $0.keys.take(at: now) }
+  }
+
+  func succeeded() {
+    guard isTroubled.load(ordering: .relaxed) else { return }
+    isTroubled.store(false, ordering: .relaxed)
+    state.withLock { $0.breaker.succeeded() }
+  }
+
+  /// An attempt failed.
+  /// - Returns: whether there is a key that does not rest.
+  func failed(_ verdict: Verdict, key: Int?, at now: Instant) -> Bool {
+    guard verdict.blamesProvider else { return false }
+    isTroubled.store(true, ordering: .relaxed)
+    return state.withLock { state in
+      state.breaker.failed(at: now)
+      if let key { state.keys.note(verdict, of: key, at: now) }
+      return state.keys.hasFresh(at: now)
+    }
+  }
+}
+
+/// The standings of all providers of a process, by name. A reload of the settings keeps those whose keys are the same.
+final class ProviderStandings: Sendable {
+  private let standings = Guarded<[String: ProviderStanding]>([:])
+
+  /// Any thread; once for each worker and reading of the settings.
+  func standing(of provider: Settings.Provider) -> ProviderStanding {
+    standings.withLock { standings in
+      if let known = standings[provider.name], known.keys == provider.apiKeys { return known }
+      let standing = ProviderStanding(keys: provider.apiKeys)
+      standings[provider.name] = standing
+      return standing
+    }
+  }
+}

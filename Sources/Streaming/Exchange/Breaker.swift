@@ -1,0 +1,35 @@
+/// Leaves a provider out for a while that has failed several times in a row (a circuit breaker).
+///
+/// While it is open, the provider is passed over where another can be asked instead. When its time is over one attempt
+/// goes through, and decides: a success closes it, a failure leaves the provider out for as long again.
+public struct Breaker: Equatable, Sendable {
+  /// Attempts that must fail in a row.
+  public static let threshold = 5
+  /// For how long it is then open.
+  public static let openTime = Duration.seconds(30)
+
+  private var failures = 0
+  private var openUntil: Instant?
+
+  public init() {}
+
+  /// Whether an attempt may go through. When the time is over, who is told so first is the one that goes.
+  public mutating func admit(at now: Instant) -> Bool {
+    guard let until = openUntil else { return true }
+    guard until <= now else { return false }
+    openUntil = now + Self.openTime
+    return true
+  }
+
+  /// The provider answered.
+  public mutating func succeeded() {
+    failures = 0
+    openUntil = nil
+  }
+
+  /// An attempt failed, and not through the request's fault.
+  public mutating func failed(at now: Instant) {
+    failures += 1
+    if failures >= Self.threshold { openUntil = now + Self.openTime }
+  }
+}
