@@ -42,7 +42,7 @@ public struct CrossOrigin: Sendable {
       let named = params["HTTP_ACCESS_CONTROL_REQUEST_HEADERS"], named.utf8.count <= 2048,
       named.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F || $0 == 0x20 })
     {
-      headers = named
+      headers = named.split { $0 == "," || $0 == " " }.joined(separator: ", ")
     }
     return [
       ("Allow", allow), ("Access-Control-Allow-Methods", allow), ("Access-Control-Allow-Headers", headers),

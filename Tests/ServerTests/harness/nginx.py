@@ -45,15 +45,28 @@ http {{
 
 
 class Nginx(Process):
-    """nginx in front of the workers at `addresses`. `changes`: file, old and new text, in the files that we ship."""
+    """nginx in front of the workers at `addresses`. `changes`: file, old and new text, in the files that we ship.
+    `chat`: /v1/chat/completions is open, as its comment tells."""
 
     def __init__(
-        self, directory, *addresses, http="", server="", listen="", root=PAGE, limits=False, scgi=False, changes=()
+        self,
+        directory,
+        *addresses,
+        http="",
+        server="",
+        listen="",
+        root=PAGE,
+        limits=False,
+        scgi=False,
+        chat=False,
+        changes=(),
     ):
         self.directory = directory
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         write_files(directory, addresses, limits=limits, scgi=scgi)
+        if chat:
+            (directory / "sheep.conf").write_text(with_chat((directory / "sheep.conf").read_text(), limits))
         for file, old, new in changes:
             change(directory / file, old, new)
         (directory / "nginx.conf").write_text(
@@ -111,6 +124,17 @@ def change(path, old, new):
     text = path.read_text()
     assert old in text, f"{path.name} has no {old!r} any more"
     path.write_text(text.replace(old, new))
+
+
+def with_chat(text, limits):
+    """sheep.conf with its OpenAI-compatible endpoint open."""
+    before, name, rest = text.partition("#location = /v1/chat/completions {")
+    location, brace, after = rest.partition("\n#}\n")
+    assert name and brace, "sheep.conf has no such endpoint any more"
+    opened = (name + location + brace).replace("\n#", "\n").removeprefix("#")
+    if not limits:
+        opened = opened.replace("burst=20", "burst=100000").replace("sheep_streams 10;", "sheep_streams 60000;")
+    return before + opened + after
 
 
 def scgi_variant(text):
