@@ -8,6 +8,8 @@ SHEEPFCGI = Path(os.environ.get("SHEEPFCGI", REPOSITORY / ".build/release/sheepf
 MOCK_PROVIDER = Path(os.environ.get("MOCK_PROVIDER", REPOSITORY / ".build/release/mock-provider")).absolute()
 NGINX_FILES = REPOSITORY / "nginx"
 PAGE = REPOSITORY / "public"
+# The recorded provider streams, which are no part of the repository.
+STREAMS = Path(os.environ.get("SHEEPFCGI_STREAMS", REPOSITORY.parent / "shared/streams"))
 
 # Set where the programs under test are built with a sanitizer: what they weigh then says nothing.
 SANITIZER = os.environ.get("SANITIZER", "")
