@@ -64,8 +64,10 @@ struct Environment {
   ) -> Settings.Provider {
     let price = Price(prompt: dollars, completion: dollars)
     // Without a key the provider refuses, and the request is told; the others work.
+    let keys = keys(variable)
     return Settings.Provider(
-      name: name, wire: wire, baseURL: baseURL, apiKeys: keys(variable), models: [.init(name: model, price: price)])
+      name: name, wire: wire, baseURL: baseURL, apiKeys: keys, missingKey: keys.isEmpty ? variable : nil,
+      models: [.init(name: model, price: price)])
   }
 
   private mutating func keys(_ variable: String) -> [String] {

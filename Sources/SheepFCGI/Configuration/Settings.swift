@@ -40,6 +40,8 @@ struct Settings: Sendable {
     var baseURL: String
     /// Resolved from its references. Empty: no key is sent.
     var apiKeys: [String] = []
+    /// The variable that would hold the key of a well-known provider, where it is not set; nil elsewhere.
+    var missingKey: String? = nil
     /// Sent along with each request.
     var headers: [Header] = []
     var http: HTTPVersion = .http1

@@ -54,7 +54,7 @@ final class Worker {
     poller = try Poller()
     let poller = poller
     upstream = CurlMulti(connections: pool.descriptors.pooledConnections) { socket, what in
-      Self.watch(socket, what, with: poller)
+      CurlMulti.watch(socket, what, with: poller) { .upstream($0) }
     }
     router = Router(self)
     makeEndpoints()
@@ -196,15 +196,6 @@ final class Worker {
   func target(named name: String) -> StreamPlan.Target? {
     guard let (provider, model) = settings.resolve(name), let endpoint = endpoints[provider.name] else { return nil }
     return StreamPlan.Target(endpoint: endpoint, model: model)
-  }
-
-  private static func watch(_ socket: Int32, _ what: Int32, with poller: Poller<Source>) {
-    guard what != CURL_POLL_REMOVE else { return poller.remove(socket) }
-    var interest = Poller<Source>.Interest()
-    if what & CURL_POLL_IN != 0 { interest.insert(.read) }
-    if what & CURL_POLL_OUT != 0 { interest.insert(.write) }
-    // Where it fails, the transfer's clocks end it.
-    try? poller.set(socket, interest, .upstream(socket))
   }
 
   // MARK: Draining

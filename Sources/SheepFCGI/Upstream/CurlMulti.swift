@@ -59,6 +59,19 @@ final class CurlMulti {
     curl_multi_cleanup(multi)
   }
 
+  /// Has a poller watch a socket as libcurl wants it.
+  /// - Parameter target: what the socket is to stand for there.
+  static func watch<Target>(
+    _ socket: Int32, _ what: Int32, with poller: Poller<Target>, as target: (Int32) -> Target
+  ) {
+    guard what != CURL_POLL_REMOVE else { return poller.remove(socket) }
+    var interest = Poller<Target>.Interest()
+    if what & CURL_POLL_IN != 0 { interest.insert(.read) }
+    if what & CURL_POLL_OUT != 0 { interest.insert(.write) }
+    // Where it fails, the transfer's clocks end it.
+    try? poller.set(socket, interest, target(socket))
+  }
+
   /// Starts a transfer; it stays alive here until it has ended or is cancelled.
   func start(_ call: UpstreamCall) {
     guard !isBusy else { return postponed.append(call) }

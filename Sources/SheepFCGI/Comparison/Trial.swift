@@ -1,0 +1,125 @@
+import Streaming
+
+/// One answer of one model, asked for as a worker would, and measured. Bound to the thread of its `TrialLoop`.
+final class Trial: UpstreamListener {
+  /// What one run came to.
+  enum Outcome {
+    case measured(Measurement)
+    /// Why there is no whole answer.
+    case failed(String)
+  }
+
+  private(set) var outcome: Outcome?
+  private(set) var call: UpstreamCall?
+
+  private var lifecycle: Lifecycle
+  private let started: Instant
+  private var firstTokenAt: Instant?
+
+  /// - Throws: where the model's wire cannot carry what is asked.
+  init(_ ask: Ask, of target: StreamPlan.Target, _ settings: Settings) throws(Failure) {
+    started = Clock.now()
+    let request = try target.request(ask)
+    lifecycle = Lifecycle(
+      subject: Lifecycle.Subject(requestID: "compare", fields: []), form: .events,
+      clocks: Lifecycle.Clocks(settings.timeouts), mark: .bytes(.max), lineBound: settings.limits.lineBytes,
+      asking: target.speaker, on: target.wire, at: started, wallClock: 0)
+    let endpoint = target.endpoint
+    let call = UpstreamCall(
+      request, to: endpoint, key: endpoint.standing.takeKey(at: started), connectTimeout: settings.timeouts.connect,
+      listener: self)
+    self.call = call
+    endpoint.gate.pass(call, at: started)
+  }
+
+  func upstreamAnswered(_ head: ResponseHead) {
+    lifecycle.receive(head: head)
+  }
+
+  func upstreamSent(_ bytes: Span<UInt8>) {
+    let now = Clock.now()
+    act(lifecycle.receive(bytes, at: now), at: now)
+  }
+
+  func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {
+    call = nil
+    let now = Clock.now()
+    act(lifecycle.upstreamEnded(end, at: now), at: now)
+  }
+
+  /// Milliseconds until `tick` is due, for a poller.
+  var timeout: Int32 {
+    guard let deadline = lifecycle.takeDeadline() else { return -1 }
+    return Int32(clamping: max(0, Clock.now().milliseconds(to: deadline) + 1))
+  }
+
+  func tick() {
+    let now = Clock.now()
+    act(lifecycle.tick(at: now), at: now)
+  }
+
+  private func act(_ action: Lifecycle.Action, at now: Instant) {
+    // A retry would make the figures better than the provider is.
+    if case .attemptFailed(let failure, _) = action { _ = lifecycle.fail(failure, at: now) }
+    // The end of an answer counts as output too, but is no token.
+    if firstTokenAt == nil, lifecycle.hasOutput, lifecycle.outcome == nil || lifecycle.tokenCount > 0 {
+      firstTokenAt = now
+    }
+    lifecycle.clientTook(lifecycle.buffer.count, at: now)
+    guard outcome == nil else { return }
+    switch lifecycle.outcome {
+    case .done?: outcome = .measured(measurement(at: now))
+    case .failed(let failure)?: outcome = .failed(failure.message)
+    case .clientLeft?, .clientStalled?, nil: break
+    }
+  }
+
+  private func measurement(at now: Instant) -> Measurement {
+    Measurement(
+      firstToken: firstTokenAt.map(started.duration), total: started.duration(to: now),
+      completionTokens: lifecycle.usage?.completionTokens,
+      cost: lifecycle.usage.flatMap { usage in lifecycle.speaker.price.map { $0.cost(of: usage) } })
+  }
+}
+
+/// What one run of a model took, or the median of several.
+struct Measurement {
+  /// Nil: the answer was empty.
+  var firstToken: Duration?
+  var total: Duration
+  /// The provider's own figure; nil where it gives none.
+  var completionTokens: Int?
+  /// US dollars; nil where the price or the usage is unknown.
+  var cost: Double?
+
+  /// From the first token to the last.
+  var tokensPerSecond: Double? {
+    guard let firstToken, let completionTokens, completionTokens > 1, total > firstToken else { return nil }
+    return Double(completionTokens - 1) / (total - firstToken).seconds
+  }
+
+  /// Each figure's own median, over the runs that have it.
+  init(medianOf runs: [Measurement]) {
+    firstToken = Self.median(runs.compactMap(\.firstToken))
+    total = Self.median(runs.map(\.total)) ?? .zero
+    completionTokens = Self.median(runs.compactMap(\.completionTokens))
+    cost = Self.median(runs.compactMap(\.cost))
+  }
+
+  init(firstToken: Duration?, total: Duration, completionTokens: Int?, cost: Double?) {
+    self.firstToken = firstToken
+    self.total = total
+    self.completionTokens = completionTokens
+    self.cost = cost
+  }
+
+  /// Of an even number the lower of the two in the middle: a figure that was really measured.
+  private static func median<Figure: Comparable>(_ figures: [Figure]) -> Figure? {
+    figures.isEmpty ? nil : figures.sorted()[(figures.count - 1) / 2]
+  }
+}
+
+extension Duration {
+  var seconds: Double { Double(nanoseconds) / 1e9 }
+  var milliseconds: Double { Double(nanoseconds) / 1e6 }
+}
