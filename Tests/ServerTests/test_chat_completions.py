@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from harness.http import Answer
 from harness.scripted import chunk, stream_of
 from harness.worker import KEY
 
@@ -155,6 +156,14 @@ def test_what_the_site_fixes_no_client_can_change(module_sites):
         assert "max_completion_tokens" not in call.json
         call.answer(stream_of("a"))
         answer.json()
+
+
+def test_nginxs_own_refusals_have_openais_shape(module_sites):
+    web = module_sites.nginx(module_sites.directory() / "nobody.sock", chat=True)
+    with Answer(web.address, "POST", PATH, {"Content-Type": "application/json"}, b"{}") as answer:
+        answer.chat_error(503, "overloaded")
+    with Answer(web.address, "POST", PATH, {"Content-Type": "application/json"}, b" " * (17 << 20)) as answer:
+        answer.chat_error(413, "bad_request")
 
 
 def test_a_body_with_images_passes_where_a_stream_would_not(chat):

@@ -264,6 +264,15 @@ def test_with_no_model_left_the_last_failure_is_told(two):
         assert answer.header("Retry-After") == "60"
 
 
+def test_a_fallback_that_refuses_does_not_make_a_passing_failure_look_final(two):
+    site, first, second = two()
+    with site.ask("x") as answer:
+        refuse(first.next_call(), 429, Retry_After="60")
+        refuse(second.next_call(), 401)
+        assert answer.problem(429, "rate_limited")["retryable"] is True
+        assert answer.header("Retry-After") == "60"
+
+
 def test_the_fallback_itself_is_not_asked_twice(two):
     site, first, second = two()
     with site.ask("x", model="other/spare") as answer:

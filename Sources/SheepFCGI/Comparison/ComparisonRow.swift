@@ -13,13 +13,15 @@ struct ComparisonRow {
   var problem: String?
 
   static let titles = [
-    "Provider", "Model", "Cost/MTok", "Time to first token", "Total time", "Tokens/s", "Cost of the run", "Remark",
+    "Provider", "Model", "Cost/MTok", "Time to first token", "Total time", "Tokens/s", "Cost of the run",
+    "Remark",
   ]
 
   var cells: [String] {
     let figures = [
       measurement?.firstToken.map { Self.milliseconds($0.milliseconds) },
-      measurement.map { "\(Self.fixed($0.total.seconds, 2)) s" }, measurement?.tokensPerSecond.map { Self.fixed($0, 1) },
+      measurement.map { "\(Self.fixed($0.total.seconds, 2)) s" },
+      measurement?.tokensPerSecond.map { Self.fixed($0, 1) },
       measurement?.cost.map { "$\(Decimal.text($0))" },
     ]
     return [provider, model, price.map(Self.dollars) ?? "–"] + figures.map { $0 ?? "–" } + [problem ?? ""]
@@ -79,10 +81,10 @@ enum TextTable {
     // A column in which nothing stands is no column.
     let columns = titles.indices.filter { column in rows.contains { !$0[column].isEmpty } }
     func line(_ cells: [String]) -> String {
-      "| " + columns.map { cells[$0] + String(repeating: " ", count: widths[$0] - cells[$0].count) }.joined(separator: " | ")
-        + " |"
+      let padded = columns.map { cells[$0] + String(repeating: " ", count: widths[$0] - cells[$0].count) }
+      return "| " + padded.joined(separator: " | ") + " |"
     }
-    let rule = "| " + columns.map { String(repeating: "-", count: widths[$0]) }.joined(separator: " | ") + " |"
+    let rule = line(widths.map { String(repeating: "-", count: $0) })
     return ([line(titles), rule] + rows.map(line)).joined(separator: "\n")
   }
 }

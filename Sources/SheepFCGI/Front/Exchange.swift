@@ -17,6 +17,8 @@ final class Exchange: UpstreamListener {
   private var isUnsettled = false
   /// What the last attempt came to, until `settle` sees to it.
   private var failedAttempt: (failure: Failure, verdict: Verdict)?
+  /// What the client is told when no attempt is left.
+  private var lastFailure: Failure?
   /// The attempt that runs has said something, or ended well.
   private var hasSucceeded = false
   private var isOver = false
@@ -72,13 +74,15 @@ final class Exchange: UpstreamListener {
   }
 
   private func follow(_ failure: Failure, _ verdict: Verdict, hasFreshKey: Bool) {
+    // That a fallback refuses its key must not make a passing failure of the model that was asked for look final.
+    if lastFailure == nil || failure.isRetryable { lastFailure = failure }
     let now = worker.now
     let failed = target.endpoint.provider.name
     let next = attempts.next(after: verdict, hasFreshKey: hasFreshKey, jitter: .random(in: 0..<1)) {
       plan.targets[$0].endpoint.standing.isLeftOut(at: now)
     }
     switch next {
-    case .giveUp: act(lifecycle.fail(failure, at: now))
+    case .giveUp: act(lifecycle.fail(lastFailure ?? failure, at: now))
     case .attempt(let wait):
       let what = "\(failed) failed with \(failure.kind.rawValue) (\(failure.status))"
       let then = "asking \(target.endpoint.provider.name) in \(wait.nanoseconds / 1_000_000) ms"

@@ -100,18 +100,20 @@ public struct Ask: Equatable, Sendable {
   /// Texts at which the model shall stop: OpenAI's `stop`, one or a list.
   func stopSequences() throws(Failure) -> [String] {
     guard let value = member("stop") else { return [] }
-    var texts: [String] = []
+    var texts: [String?] = []
     var json = JSONReader(value.span)
     do throws(JSONReader.Malformed) {
-      if try json.peek() == .string {
-        texts.append(try json.string().text(in: json.bytes))
-      } else {
+      if try json.peek() == .array {
         try json.readArray { (json) throws(JSONReader.Malformed) in
-          if let text = try json.stringOrSkip()?.text(in: json.bytes) { texts.append(text) }
+          texts.append(try json.stringOrSkip()?.text(in: json.bytes))
         }
+      } else {
+        texts.append(try json.stringOrSkip()?.text(in: json.bytes))
       }
     } catch {}
-    guard !texts.isEmpty else { throw Failure(.badRequest, "stop is no text; send a string or a list of strings") }
-    return texts
+    guard !texts.contains(nil) else {
+      throw Failure(.badRequest, "stop is no text; send a string or a list of strings")
+    }
+    return texts.compactMap { $0 }
   }
 }

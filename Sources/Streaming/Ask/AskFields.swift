@@ -150,11 +150,18 @@ struct AskFields {
       guard try json.integerOrSkip() == 1 else {
         throw Failure(.badRequest, "n is not 1; a request has one answer here, so ask again for another")
       }
-    // OpenRouter's list of other models to take: which models a client may spend money on is the site's affair.
-    case "models": try json.skip()
+    // In another case some providers read it all the same, and so past what the site has fixed.
+    case _ where Self.own.contains(name.lowercased()): try json.skip()
     default: try keep(name, &json)
     }
   }
+
+  /// What is ours to say to a provider. `models` is OpenRouter's list of others to take: which models a client may spend
+  /// money on is the site's affair.
+  private static let own: Set = [
+    "model", "models", "messages", "max_tokens", "max_completion_tokens", "temperature", "stream", "stream_options",
+    "n",
+  ]
 
   private mutating func keep(_ name: String, _ json: inout JSONReader) throws(JSONReader.Malformed) {
     let value = [UInt8](copying: json.bytes.extracting(try json.skip()))

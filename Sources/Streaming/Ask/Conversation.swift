@@ -12,6 +12,13 @@ struct Conversation: Equatable {
     case toolCall(id: String, name: String, arguments: [UInt8], signature: String)
     /// What the tool gave back.
     case toolResult(id: String, name: String, text: String)
+
+    var isMedia: Bool {
+      switch self {
+      case .image, .data: true
+      case .text, .toolCall, .toolResult: false
+      }
+    }
   }
 
   struct Turn: Equatable {
@@ -52,6 +59,11 @@ struct Conversation: Equatable {
       // Left out, it would be missed: the question may be about nothing else.
       let what = "messages[\(number)] holds a part of the type '\(type.prefix(40))', which does not go with this model"
       return Failure(.badRequest, "\(what); send text and images, or choose a model of another provider")
+    }
+    if message.role != "user", message.role != "assistant", message.parts.contains(where: \.isMedia) {
+      return Failure(
+        .badRequest,
+        "messages[\(number)] has an image, which only a user's message can have with this model; send it there")
     }
     switch message.role {
     case "system", "developer":

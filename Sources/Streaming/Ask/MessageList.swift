@@ -30,8 +30,9 @@ enum MessageList {
     var role: String?
     try json.enterObject()
     while let name = try json.nextMember() {
-      if name.equals("role", in: json.bytes) {
-        // Which of two a provider reads is its own affair, so they could hide a system message from us.
+      // Which of two a provider reads, and whether the case matters to it, is its own affair: either could hide a system
+      // message from us.
+      if name.text(in: json.bytes).lowercased() == "role" {
         guard role == nil else { throw Failure(.badRequest, "messages[\(number)].role stands twice; send it once") }
         role = try json.stringOrSkip()?.text(in: json.bytes)
       } else {

@@ -70,7 +70,7 @@ public struct Attempts: Sendable {
     case .final: return nil
     case .keyRefused: return hasFreshKey ? .zero : nil
     case .keyLimited where hasFreshKey: return .zero
-    case .keyLimited(let wish?), .transient(let wish?): return wish <= policy.maxWait ? wish : nil
+    case .keyLimited(let wish?), .transient(let wish?): return wish <= policy.maxWait ? wish * (1 + jitter / 4) : nil
     case .keyLimited, .transient: return min(backoff(jitter), policy.maxWait)
     }
   }

@@ -271,7 +271,9 @@ public struct Lifecycle {
     guard form.isWhole else { return .send }
     guard writer.collectedBytes <= Self.wholeBound else {
       let remedy = "send \"stream\": true for it, or a lower max_tokens"
-      return fail(Failure(.upstreamFailed, "the answer is longer than \(Self.wholeBound) bytes; \(remedy)"), at: now)
+      var failure = Failure(.upstreamFailed, "the answer is longer than \(Self.wholeBound) bytes; \(remedy)")
+      failure.isRetryable = false
+      return fail(failure, at: now)
     }
     return .nothing
   }

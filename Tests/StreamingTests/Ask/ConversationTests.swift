@@ -107,6 +107,14 @@ struct ConversationTests {
     #expect(failure?.status == 400 && failure?.message.contains("messages[1]") == true)
   }
 
+  @Test(arguments: ["system", "tool"])
+  func `an image where a wire has no place for it is a 400, not left out`(role: String) {
+    let failure = #expect(throws: Failure.self) {
+      try read(#"{"role":"\#(role)","content":[{"type":"image_url","image_url":"https://e/a"}]}"#)
+    }
+    #expect(failure?.message.contains("messages[0]") == true)
+  }
+
   @Test(arguments: ["robot", "System", ""])
   func `a role that nobody knows is a 400 that names the message`(role: String) throws {
     let failure = try #require(throws: Failure.self) {
