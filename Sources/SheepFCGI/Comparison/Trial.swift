@@ -38,13 +38,15 @@ final class Trial: UpstreamListener {
 
   func upstreamSent(_ bytes: Span<UInt8>) {
     let now = Clock.now()
-    act(lifecycle.receive(bytes, at: now), at: now)
+    _ = lifecycle.receive(bytes, at: now)
+    act(at: now)
   }
 
   func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {
     call = nil
     let now = Clock.now()
-    act(lifecycle.upstreamEnded(end, at: now), at: now)
+    _ = lifecycle.upstreamEnded(end, at: now)
+    act(at: now)
   }
 
   /// Milliseconds until `tick` is due, for a poller.
@@ -55,12 +57,13 @@ final class Trial: UpstreamListener {
 
   func tick() {
     let now = Clock.now()
-    act(lifecycle.tick(at: now), at: now)
+    _ = lifecycle.tick(at: now)
+    act(at: now)
   }
 
-  private func act(_ action: Lifecycle.Action, at now: Instant) {
+  private func act(at now: Instant) {
     // A retry would make the figures better than the provider is.
-    if case .attemptFailed(let failure, _) = action { _ = lifecycle.fail(failure, at: now) }
+    if let (failure, _) = lifecycle.failedAttempt { _ = lifecycle.fail(failure, at: now) }
     // The end of an answer counts as output too, but is no token.
     if firstTokenAt == nil, lifecycle.hasOutput, lifecycle.outcome == nil || lifecycle.tokenCount > 0 {
       firstTokenAt = now

@@ -15,8 +15,6 @@ final class Exchange: UpstreamListener {
   private var timer: Timer?
   /// Something waits to be done at the end of the loop's step; see `Worker.settle`.
   private var isUnsettled = false
-  /// What the last attempt came to, until `settle` sees to it.
-  private var failedAttempt: (failure: Failure, verdict: Verdict)?
   /// What the client is told when no attempt is left.
   private var lastFailure: Failure?
   /// The attempt that runs has said something, or ended well.
@@ -120,7 +118,7 @@ final class Exchange: UpstreamListener {
     act(lifecycle.receive(bytes, at: worker.now))
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
-    guard lifecycle.outcome == nil else { return }
+    guard lifecycle.isRunning else { return }
     if lifecycle.buffer.isAtMark || lifecycle.buffer.count >= UpstreamCall.receiveBufferBytes {
       sendBuffer(inRead: true)
     }
@@ -136,7 +134,6 @@ final class Exchange: UpstreamListener {
   }
 
   private func act(_ action: Lifecycle.Action) {
-    if case .attemptFailed(let failure, let verdict) = action { failedAttempt = (failure, verdict) }
     guard action != .nothing, !isUnsettled else { return }
     isUnsettled = true
     worker.unsettled.append(self)
@@ -147,9 +144,8 @@ final class Exchange: UpstreamListener {
   func settle() {
     isUnsettled = false
     guard !isOver else { return }
-    if let (failure, verdict) = failedAttempt {
-      failedAttempt = nil
-      if lifecycle.outcome == nil { attemptFailed(failure, verdict) }
+    if let (failure, verdict) = lifecycle.failedAttempt, lifecycle.outcome == nil {
+      attemptFailed(failure, verdict)
     } else if lifecycle.hasOutput {
       noteSuccess()
     }

@@ -56,9 +56,9 @@ public struct Lifecycle {
     case finish
     /// The client takes nothing: cut it off. The provider is no longer needed.
     case abandon
-    /// The attempt has failed before any output, and its provider is no longer needed. What follows is the loop's choice
-    /// (`Attempts`): `begin`, `wait` or `fail`.
-    case attemptFailed(Failure, Verdict)
+    /// The attempt has failed before any output (`failedAttempt`), and its provider is no longer needed. What follows is
+    /// the loop's choice (`Attempts`): `begin`, `wait` or `fail`.
+    case attemptFailed
     /// The wait is over: `begin` the next attempt.
     case attemptDue
   }
@@ -75,7 +75,9 @@ public struct Lifecycle {
   public private(set) var speaker: Speaker
   public var buffer: BackpressureBuffer
   /// Nil while it runs.
-  public private(set) var outcome: Outcome?
+  public private(set) var outcome: Outcome? { didSet { isRunning = false } }
+  /// How the last attempt failed, as long as the loop has not chosen what follows.
+  public private(set) var failedAttempt: (failure: Failure, verdict: Verdict)?
   /// The status that the client saw; 0 while it is held.
   public private(set) var status = 0
   public private(set) var usage: Usage?
@@ -87,8 +89,8 @@ public struct Lifecycle {
   private var writer: any AnswerWriter
   private var deadlines: Deadlines
   private var reply: ReplyReader
-  /// False between two attempts: what still comes of the last one is nobody's.
-  private var isAttempting = true
+  /// False between two attempts, when what still comes of the last one is nobody's, and once there is an outcome.
+  public private(set) var isRunning = true
 
   private var finishReason: FinishReason?
   private var hasToolCalls = false
@@ -128,13 +130,15 @@ public struct Lifecycle {
     self.speaker = speaker
     reply = ReplyReader(lineBound: lineBound, decoder: wire.makeDecoder())
     (finishReason, hasToolCalls, usage) = (nil, false, nil)
-    isAttempting = true
+    failedAttempt = nil
+    isRunning = true
     writer.begin(model: speaker.model)
     deadlines.attemptBegan(at: now)
   }
 
   /// Nothing is to be asked before then. The client is kept alive meanwhile.
   public mutating func wait(until due: Instant) {
+    failedAttempt = nil
     deadlines.waits(until: due)
   }
 
@@ -144,15 +148,16 @@ public struct Lifecycle {
   /// Ends the attempt, and with it everything where something has been said or another attempt would fail as well.
   private mutating func failAttempt(_ failure: Failure, _ verdict: Verdict, at now: Instant) -> Action {
     guard !hasOutput, verdict.blamesProvider else { return fail(failure, at: now) }
-    isAttempting = false
-    return .attemptFailed(failure, verdict)
+    isRunning = false
+    failedAttempt = (failure, verdict)
+    return .attemptFailed
   }
 
   // MARK: The provider
 
   /// The head of its reply is there.
   public mutating func receive(head: ResponseHead) {
-    guard isAttempting else { return }
+    guard isRunning else { return }
     reply.receive(head: head)
   }
 
@@ -173,8 +178,6 @@ public struct Lifecycle {
     }
     return action
   }
-
-  private var isRunning: Bool { outcome == nil && isAttempting }
 
   /// Nothing more comes from the provider.
   public mutating func upstreamEnded(_ end: UpstreamEnd, at now: Instant) -> Action {

@@ -7,8 +7,9 @@ struct LifecycleAttemptTests {
   private static let other = Lifecycle.Speaker(
     model: "beta/n", provider: "beta", price: Price(prompt: 1, completion: 1), secrets: [])
 
-  private func verdict(_ action: Lifecycle.Action) -> Verdict? {
-    if case .attemptFailed(_, let verdict) = action { verdict } else { nil }
+  /// Nil: the action is no failed attempt's.
+  private func verdict(_ action: Lifecycle.Action, _ lifecycle: Lifecycle) -> Verdict? {
+    action == .attemptFailed ? lifecycle.failedAttempt?.verdict : nil
   }
 
   private func receive(_ text: String, _ lifecycle: inout Lifecycle, at seconds: Double = 0) -> Lifecycle.Action {
@@ -21,7 +22,7 @@ struct LifecycleAttemptTests {
     var generation = Generation(form: form)
     generation.head(503)
     let action = generation.lifecycle.upstreamEnded(.complete, at: Generation.at(0))
-    #expect(verdict(action) == .transient(wish: nil))
+    #expect(verdict(action, generation.lifecycle) == .transient(wish: nil))
     return generation
   }
 
@@ -32,7 +33,7 @@ struct LifecycleAttemptTests {
   func `an attempt without a connection may be followed by another`(end: Lifecycle.UpstreamEnd, may: Bool) {
     var lifecycle = Generation().lifecycle
     let action = lifecycle.upstreamEnded(end, at: Generation.at(0))
-    #expect(verdict(action) == (may ? .transient(wish: nil) : nil))
+    #expect(verdict(action, lifecycle) == (may ? .transient(wish: nil) : nil))
     #expect((lifecycle.outcome == nil) == may)
   }
 
@@ -44,7 +45,8 @@ struct LifecycleAttemptTests {
 
   @Test func `a failure inside a 200 before any output is a failed attempt, a role and a count notwithstanding`() {
     var lifecycle = Generation.streaming(Chunk.role + Chunk.usage(9, 0)).lifecycle
-    #expect(verdict(receive(Chunk.error(503, "busy"), &lifecycle)) == .transient(wish: nil))
+    let action = receive(Chunk.error(503, "busy"), &lifecycle)
+    #expect(verdict(action, lifecycle) == .transient(wish: nil))
     #expect(lifecycle.outcome == nil)
   }
 
@@ -60,7 +62,8 @@ struct LifecycleAttemptTests {
   @Test func `a ping is no output of the provider's: after it another attempt may still follow`() {
     var generation = Generation()
     for seconds in [5.0, 20, 35, 50] { #expect(generation.tick(at: seconds) == .send) }
-    #expect(verdict(generation.lifecycle.tick(at: Generation.at(60))) == .transient(wish: nil))
+    let action = generation.lifecycle.tick(at: Generation.at(60))
+    #expect(verdict(action, generation.lifecycle) == .transient(wish: nil))
   }
 
   @Test func `what the failed attempt still sends is nobody's`() {
@@ -73,7 +76,7 @@ struct LifecycleAttemptTests {
 
   @Test func `the next attempt answers under its own name, with its own price and count`() throws {
     var generation = Generation.streaming(Chunk.usage(900, 900))
-    #expect(verdict(receive(Chunk.error(500, "x"), &generation.lifecycle)) != nil)
+    #expect(receive(Chunk.error(500, "x"), &generation.lifecycle) == .attemptFailed)
     generation.lifecycle.begin(asking: Self.other, on: .anthropic, at: Generation.at(1))
     generation.head()
     generation.send(
@@ -99,7 +102,7 @@ struct LifecycleAttemptTests {
 
   @Test func `nothing of a failed attempt stays behind: no finish reason, no tool call`() throws {
     var generation = Generation.streaming(Chunk.finish("length"))
-    #expect(verdict(receive(Chunk.error(500, "x"), &generation.lifecycle)) != nil)
+    #expect(receive(Chunk.error(500, "x"), &generation.lifecycle) == .attemptFailed)
     generation.lifecycle.begin(asking: .acme(), on: .openai, at: Generation.at(0))
     generation.head()
     generation.send(Chunk.token("a") + Chunk.done)

@@ -63,7 +63,7 @@ struct Generation {
 
   /// There is one attempt, so its failure is the end.
   private mutating func giveUp(_ action: Lifecycle.Action, at seconds: Double) -> Lifecycle.Action {
-    guard case .attemptFailed(let failure, _) = action else { return action }
+    guard action == .attemptFailed, let failure = lifecycle.failedAttempt?.failure else { return action }
     return lifecycle.fail(failure, at: Self.at(seconds))
   }
 
