@@ -90,6 +90,14 @@ def under_provider(line):
         (GOOD + "cors: { allow_origins: ['*'], allow_credentials: true }\n", "c.yaml:5", ["allow_credentials"]),
         (GOOD + "cors: { allow_origins: [example.com] }\n", "c.yaml:5", ["example.com", "https://"]),
         (GOOD + "cors: { allow_credentials: maybe }\n", "c.yaml:5", ["true", "false"]),
+        (GOOD + "log: { to: sheepfcgi.log }\n", "c.yaml:5", ["log.to", "stderr", "absolute"]),
+        (GOOD + 'log: { to: "/tmp/a\\nb" }\n', "c.yaml:5", ["log.to", "path"]),
+        (GOOD + "log: { to: [/tmp/a] }\n", "c.yaml:5", ["log.to", "single value"]),
+        (GOOD + "log: { format: xml }\n", "c.yaml:5", ["log.format", "logfmt or json"]),
+        (GOOD + "log: { file: /tmp/a }\n", "c.yaml:5", ["log.file", "unknown"]),
+        (GOOD + "log: stderr\n", "c.yaml:5", ["log", "mapping"]),
+        (GOOD + "log: { to: /no/such/directory/log }\n", "c.yaml:5", ["/no/such/directory/log", "create its directory"]),
+        (GOOD + "log:\n  to: /tmp\n", "c.yaml:6", ["/tmp", "name a file in it"]),
         (GOOD.replace("http://", "ftp://"), "c.yaml:3", ["base_url", "https://"]),
         (GOOD.replace("/v1", "/v1?key=1"), "c.yaml:3", ["base_url", "query"]),
         (GOOD.replace("127", "me:pass@127"), "c.yaml:3", ["base_url", "api_key"]),
@@ -303,13 +311,15 @@ def test_hup_reads_the_file_again_while_streams_run(sites, mock):
 def test_check_says_the_same_without_starting_anything(sites):
     directory = sites.directory()
     good, bad = directory / "good.yaml", directory / "bad.yaml"
-    good.write_text(GOOD)
-    bad.write_text(GOOD + "worker: 2\nbacklog: x\n")
+    good.write_text(GOOD + f"log: {{ to: {directory}/log, format: json }}\n")
+    bad.write_text(GOOD + "worker: 2\nbacklog: x\nlog: { format: xml }\n")
     checked = subprocess.run([SHEEPFCGI, "check", "--config", good], capture_output=True, text=True, timeout=60)
     assert (checked.returncode, checked.stderr) == (0, "")
+    assert not (directory / "log").exists()
     checked = subprocess.run([SHEEPFCGI, "check", "--config", bad], capture_output=True, text=True, timeout=60)
     assert checked.returncode == 1
     assert f"{bad}:5: worker" in checked.stderr and f"{bad}:6: backlog" in checked.stderr
+    assert f"{bad}:7: log.format" in checked.stderr
 
 
 @pytest.mark.parametrize("bad", ["providers: [", "workers: none\n", None])

@@ -63,13 +63,14 @@ struct Serve: ParsableCommand {
       // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.
       let signals = try SignalDescriptor(Server.signals)
       let settings = try settings(environment)
+      let queue = try LogQueue(to: LogDestination(settings.log))
       let peers = try AllowedPeers(environment[AllowedPeers.variable])
       let source = try ListenSource.find(requested: listen, settings: settings, environment: environment)
       source.notes.forEach(ExitStatus.say)
       if source.listeners.isEmpty { throw ExitStatus.failure(ExitStatus.usage, ListenSource.help) }
       for listener in source.listeners { try peers.check(listener) }
       let fallback = source.isDescriptorZero ? 1 : Machine.cores
-      try start(signals, settings, source.listeners, peers, workers: settings.workers ?? fallback)
+      try start(signals, settings, queue, source.listeners, peers, workers: settings.workers ?? fallback)
     } catch let error as ConfigurationError {
       throw ExitStatus.failure(ExitStatus.configuration, "\(error)")
     } catch let error as AllowedPeers.Invalid {
@@ -90,12 +91,13 @@ struct Serve: ParsableCommand {
   }
 
   private func start(
-    _ signals: consuming SignalDescriptor, _ settings: Settings, _ listeners: [Listener], _ peers: AllowedPeers,
-    workers: Int
+    _ signals: consuming SignalDescriptor, _ settings: Settings, _ queue: LogQueue, _ listeners: [Listener],
+    _ peers: AllowedPeers, workers: Int
   ) throws {
     let again = self
-    let server = try Server(signals: signals, settings: settings, listeners: listeners, peers: peers, workers: workers)
-    {
+    var server = try Server(
+      signals: signals, settings: settings, log: queue, listeners: listeners, peers: peers, workers: workers
+    ) {
       try again.settings(ProcessInfo.processInfo.environment)
     }
     try server.run()

@@ -26,7 +26,12 @@ final class ProblemList {
 
   /// - Parameter line: from 1; nil: the file as a whole.
   func add(_ line: Int?, _ text: String) {
-    found.append((line ?? 0, .init(place: line.map { "\(file):\($0)" } ?? file, text: text)))
+    found.append((line ?? 0, .init(place: place(line), text: text)))
+  }
+
+  /// A line as messages name it.
+  func place(_ line: Int?) -> String {
+    line.map { "\(file):\($0)" } ?? file
   }
 
   /// Throws what was found, in the order of the file.

@@ -83,6 +83,7 @@ extension ConfigurationFile {
     reader.section("retry") { readRetry($0) }
     reader.section("limits") { readLimits($0) }
     reader.section("cors") { readCORS($0) }
+    reader.section("log") { readLog($0) }
   }
 
   private mutating func readListening(_ reader: NodeReader) {
@@ -172,5 +173,16 @@ extension ConfigurationFile {
         reader.problem(item, "'\(text)' is no origin; write scheme, host and port alone, like https://example.com")
       }
     }
+  }
+
+  private mutating func readLog(_ reader: NodeReader) {
+    reader.choice("format", [("logfmt", .logfmt), ("json", .json)], &settings.log.format)
+    guard let entry = reader.entry("to"), let text = reader.text(entry), text != "stderr" else { return }
+    guard text.hasPrefix("/"), text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+      reader.problem(entry, "is neither stderr nor an absolute path; write stderr, or /path/to/file")
+      return
+    }
+    settings.log.file = text
+    settings.log.place = reader.problems.place(entry.line)
   }
 }

@@ -21,6 +21,7 @@ struct Settings: Sendable {
   var retry = Retry()
   var limits = Limits()
   var cors = CORS()
+  var log = Log()
 
   struct ListenOptions: Sendable {
     /// Permission bits of a Unix socket.
@@ -129,5 +130,16 @@ struct Settings: Sendable {
     /// Exact origins, or `*`.
     var allowOrigins: [String] = []
     var allowCredentials = false
+  }
+
+  struct Log: Sendable {
+    /// Absolute path of the file that the log is appended to. Nil: standard error.
+    var file: String? = nil
+    /// Of requests and messages alike.
+    var format: Format = .logfmt
+    /// Where `file` is set, as `FILE:LINE`, for who cannot open it.
+    var place = ""
+
+    enum Format: Sendable { case logfmt, json }
   }
 }

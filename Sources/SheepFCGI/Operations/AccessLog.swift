@@ -10,7 +10,7 @@ struct AccessLog: Sendable {
     line.add("status", status)
     line.add("ended", ended)
     line.add("duration_ms", context.startedAt.milliseconds(to: now))
-    queue.append(line.text)
+    queue.append(line)
   }
 
   /// A generation that is over.
@@ -31,16 +31,15 @@ struct AccessLog: Sendable {
     if let usage = lifecycle.usage {
       line.add("prompt_tokens", usage.promptTokens)
       line.add("completion_tokens", usage.completionTokens)
-      if let price = lifecycle.speaker.price { line.add("cost_usd", Decimal.text(price.cost(of: usage))) }
+      if let price = lifecycle.speaker.price { line.add("cost_usd", price.cost(of: usage)) }
     }
     if let milliseconds = lifecycle.firstTokenMilliseconds { line.add("ttft_ms", milliseconds) }
     line.add("duration_ms", lifecycle.milliseconds(at: now))
-    queue.append(line.text)
+    queue.append(line)
   }
 
-  private func begin(_ context: RequestContext) -> LogfmtLine {
-    var line = LogfmtLine(level: "info")
-    line.add("msg", "request")
+  private func begin(_ context: RequestContext) -> LogLine {
+    var line = LogLine(level: "info", "request")
     line.add("id", context.id)
     line.add("client", context.client)
     line.add("route", context.route)

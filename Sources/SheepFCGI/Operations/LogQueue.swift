@@ -1,14 +1,20 @@
 import CLinux
 import Glibc
+import Logging
 import Streaming
 
-/// The way of every log line to standard error: a bounded queue and a thread that writes. Who logs never waits; when
+/// The way of every log line to where the log goes: a bounded queue and a thread that writes. Who logs never waits; when
 /// the reader of our log does not keep up, lines are lost, counted, and the count is told.
 final class LogQueue: Sendable {
   private struct State: Sendable {
-    var lines: [String] = []
+    var lines: [LogLine] = []
+    /// Lines that the thread has taken and not dealt with yet.
+    var taken = 0
     var lost = 0
+    /// Where the lines go from the next write on. Nil: where they went.
+    var next: LogDestination?
     var isClosed = false
+    var hasEnded = false
   }
 
   private let state = Guarded(State())
@@ -17,18 +23,20 @@ final class LogQueue: Sendable {
   /// Lines that wait at most.
   private static let bound = 8192
 
-  init() throws(SystemError) {
+  /// Keeps no more of `destination` than of any later one: its file is closed with the first change.
+  init(to destination: LogDestination) throws(SystemError) {
     let raw = eventfd(0, Int32(EFD_CLOEXEC))
     guard raw >= 0 else { throw SystemError(errno, "create an eventfd") }
     wakeup = Descriptor(owning: raw)
+    state.withLock { $0.next = destination }
     // `close` waits for its work instead, and not for ever.
     try Thread(name: "log") { [self] in run() }.detach()
   }
 
-  /// Adds a line, without its newline. Any thread.
-  func append(_ line: String) {
+  /// Any thread.
+  func append(_ line: LogLine) {
     let mustWake = state.withLock { state in
-      guard state.lines.count < Self.bound else {
+      guard state.lines.count + state.taken < Self.bound else {
         state.lost += 1
         return false
       }
@@ -38,12 +46,18 @@ final class LogQueue: Sendable {
     if mustWake { wake() }
   }
 
+  /// Lines that are not written yet go there, in its format; also those that wait for a reader that stands still.
+  func change(to destination: LogDestination) {
+    state.withLock { $0.next = destination }
+    wake()
+  }
+
   /// Writes what waits and ends the thread. Waits for a reader that stands still no longer than a process may take to end.
   func close() {
     state.withLock { $0.isClosed = true }
     wake()
     let deadline = Clock.now() + .seconds(1)
-    while !state.withLock({ $0.lines.isEmpty }), Clock.now() < deadline { usleep(1000) }
+    while !state.withLock({ $0.hasEnded }), Clock.now() < deadline { usleep(1000) }
   }
 
   private func wake() {
@@ -52,52 +66,66 @@ final class LogQueue: Sendable {
   }
 
   private func run() {
-    while true {
+    var writer = LogWriter(.standardError)
+    var isClosed = false
+    while !isClosed {
       var count: UInt64 = 0
       _ = read(wakeup.raw, &count, 8)
-      let (lines, lost, isClosed) = state.withLock { ($0.lines, $0.lost, $0.isClosed) }
-      var text = lines.joined(separator: "\n")
-      if !lines.isEmpty { text += "\n" }
-      if lost > 0 { text += "time=\(Timestamp.text()) level=warning msg=\"\(lost) log lines were lost\"\n" }
-      Self.write(text)
-      state.withLock { state in
-        state.lines.removeFirst(lines.count)
-        state.lost -= lost
-        if !state.lines.isEmpty { wake() }
+      var lines: [LogLine] = []
+      isClosed = state.withLock { state in
+        swap(&lines, &state.lines)
+        state.taken = lines.count
+        return state.isClosed
       }
-      if isClosed { return }
+      write(lines, with: &writer)
     }
+    state.withLock { $0.hasEnded = true }
   }
 
-  /// A log that nobody can read is no reason to stop: what cannot be written is dropped.
-  private static func write(_ text: String) {
-    var rest = Array(text.utf8)[...]
+  private func write(_ lines: [LogLine], with writer: inout LogWriter) {
+    // Another destination need not wait for the reader of this one.
+    let mayWait = { [self] in state.withLock { $0.next == nil } }
+    var rest = lines[...]
+    followChange(&writer)
+    writer.tellLost(mayWait: mayWait)
     while !rest.isEmpty {
-      let count = rest.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
-      if count > 0 {
-        rest = rest.dropFirst(count)
-      } else if errno == EAGAIN {
-        var descriptor = pollfd(fd: 2, events: Int16(POLLOUT), revents: 0)
-        poll(&descriptor, 1, 1000)
-      } else if errno != EINTR {
-        return
-      }
+      followChange(&writer)
+      let done = writer.write(rest, mayWait: mayWait)
+      rest = rest.dropFirst(done)
+      state.withLock { $0.taken -= done }
     }
+    writer.lost += state.withLock { state in
+      defer { state.lost = 0 }
+      return state.lost
+    }
+    writer.tellLost(mayWait: mayWait)
+  }
+
+  private func followChange(_ writer: inout LogWriter) {
+    let next = state.withLock { state in
+      defer { state.next = nil }
+      return state.next
+    }
+    if let next { writer.change(to: next) }
   }
 }
 
-/// The time of a log line.
-enum Timestamp {
-  /// RFC 3339, in UTC, with milliseconds.
-  static func text() -> String {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    var parts = tm()
-    gmtime_r(&time.tv_sec, &parts)
-    func two(_ number: some BinaryInteger) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    let thousandths = time.tv_nsec / 1_000_000
-    let padding = thousandths < 10 ? "00" : thousandths < 100 ? "0" : ""
-    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):"
-      + "\(two(parts.tm_min)):\(two(parts.tm_sec)).\(padding)\(thousandths)Z"
+/// swift-log's messages as lines of the queue.
+struct LogQueueHandler: LogHandler {
+  let queue: LogQueue
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+
+  init(_ queue: LogQueue) {
+    self.queue = queue
+  }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    queue.append(LogLine(level: event.level.rawValue, "\(event.message)"))
   }
 }

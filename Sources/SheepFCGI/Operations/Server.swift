@@ -12,18 +12,20 @@ struct Server: ~Copyable {
   private let settings: Settings
   private let queue: LogQueue
   private let log: Logger
+  /// What `queue` was last told to follow.
+  private var logSettings: Settings.Log
   /// Reads the settings anew.
   private let reload: () throws -> Settings
 
   /// - Parameters:
   ///   - signals: made of `Server.signals`, before there was anything that a signal must not leave behind.
+  ///   - queue: to where `settings.log` says.
   ///   - reload: for HUP.
   init(
-    signals: consuming SignalDescriptor, settings: Settings, listeners: [Listener], peers: AllowedPeers, workers: Int,
-    reload: @escaping () throws -> Settings
+    signals: consuming SignalDescriptor, settings: Settings, log queue: LogQueue, listeners: [Listener],
+    peers: AllowedPeers, workers: Int, reload: @escaping () throws -> Settings
   ) throws(SystemError) {
-    let queue = try LogQueue()
-    let handler = LogfmtHandler(queue)
+    let handler = LogQueueHandler(queue)
     let log = Logger(label: "sheepfcgi") { _ in handler }
     pool = try Pool(
       listeners: listeners, peers: peers, workers: workers, log: log, accessLog: AccessLog(queue: queue))
@@ -32,13 +34,16 @@ struct Server: ~Copyable {
     self.reload = reload
     self.queue = queue
     self.log = log
+    logSettings = settings.log
   }
 
   /// Runs until a signal has ended it and the workers are drained.
-  func run() throws(SystemError) {
+  mutating func run() throws(SystemError) {
     defer { queue.close() }
     // A peer that is gone shows as EPIPE where it is written to.
     signal(SIGPIPE, SIG_IGN)
+    // So does a log file that may not grow any more (ulimit -f), as EFBIG.
+    signal(SIGXFSZ, SIG_IGN)
     curl_global_init(Int(CURL_GLOBAL_DEFAULT))
     let ended = try Mailbox<SystemError?>()
     var threads: [Thread] = []
@@ -61,7 +66,7 @@ struct Server: ~Copyable {
     log.notice("ended")
   }
 
-  private func obey(until ended: Mailbox<SystemError?>, count: Int) throws(SystemError) {
+  private mutating func obey(until ended: Mailbox<SystemError?>, count: Int) throws(SystemError) {
     enum Source { case signal, workerEnded }
     let poller = try Poller<Source>(capacity: 2)
     try poller.add(signals.descriptor, .read, .signal)
@@ -107,13 +112,25 @@ struct Server: ~Copyable {
     exit(0)
   }
 
-  private func reloadSettings() {
+  private mutating func reloadSettings() {
     do {
       let settings = try reload()
+      reopenLog(settings.log)
       for handle in pool.handles { handle.mailbox.post(.settings(settings)) }
       log.notice("the configuration was read again; listen and workers stay as they are until a restart")
     } catch {
+      // Whoever has moved the file away waits for it all the same.
+      reopenLog(logSettings)
       log.error("the old configuration stays in force: \(error)")
+    }
+  }
+
+  private mutating func reopenLog(_ settings: Settings.Log) {
+    do throws(ConfigurationError) {
+      queue.change(to: try LogDestination(settings))
+      logSettings = settings
+    } catch {
+      log.error("the log stays where it is: \(error)")
     }
   }
 }
