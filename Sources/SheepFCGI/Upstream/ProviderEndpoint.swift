@@ -21,6 +21,8 @@ final class ProviderEndpoint {
     let keys = provider.apiKeys.isEmpty ? [nil] : provider.apiKeys.map(Optional.some)
     headers = keys.map { key in
       var lines = ["Content-Type: application/json", "Accept: text/event-stream", "Expect:"]
+      // Without the header, any coding would be welcome (RFC 9110, section 12.5.3).
+      lines.append("Accept-Encoding: identity")
       lines += provider.wire.headers(key: key)
       // libcurl sends a header without a value only if a semicolon stands in the colon's place.
       lines += provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }

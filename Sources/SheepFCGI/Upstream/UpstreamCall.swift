@@ -65,6 +65,8 @@ final class UpstreamCall {
     sheep_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(connectTimeout.nanoseconds / 1_000_000))
     sheep_easy_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, Self.addressSeconds)
     if looksNameUp { sheep_easy_set_list(easy, CURLOPT_RESOLVE, endpoint.forgetting.list) }
+    // Every coding that libcurl undoes; that none is asked for is said by the endpoint's headers.
+    sheep_easy_set_string(easy, CURLOPT_ACCEPT_ENCODING, "")
     sheep_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
     // Else a transfer that is cancelled during its name lookup waits for the resolver's thread, and all streams with it.
     sheep_easy_set_long(easy, CURLOPT_QUICK_EXIT, 1)
@@ -135,10 +137,21 @@ final class UpstreamCall {
   private func receiveHeader(_ line: Span<UInt8>) {
     if line.count > 2 {
       head.consume(line: line, wallClock: Clock.wall())
+      if let easy, Self.namesNoCoding(line) { sheep_easy_set_long(easy, CURLOPT_HTTP_CONTENT_DECODING, 0) }
     } else if head.status >= 200 {
       listener?.upstreamAnswered(head)
     }
   }
+
+  /// `Content-Encoding: none` and its like, which keep compressing proxies away from a stream. libcurl takes the value for
+  /// a coding that it lacks, and gives the transfer up.
+  private static func namesNoCoding(_ line: Span<UInt8>) -> Bool {
+    let parts = String(copying: line).lowercased().split(separator: ":", maxSplits: 1)
+    guard parts.count == 2, parts[0] == "content-encoding" else { return false }
+    return !parts[1].split { " ,\t\r\n".contains($0) }.contains { codings.contains(String($0)) }
+  }
+
+  private static let codings: Set = ["gzip", "x-gzip", "deflate", "br", "zstd"]
 
   /// Returns false to break the transfer off.
   private func receive(_ bytes: Span<UInt8>) -> Bool {
@@ -175,6 +188,7 @@ final class UpstreamCall {
     switch result {
     case CURLE_OPERATION_TIMEDOUT: return .connectTimedOut
     case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE: return .brokenOff
+    case CURLE_HTTP2, CURLE_HTTP2_STREAM: return .brokenOff
     // HTTP/0.9 is what libcurl takes bytes without a status line for.
     case CURLE_UNSUPPORTED_PROTOCOL, CURLE_WEIRD_SERVER_REPLY: return .noResponse
     case CURLE_COULDNT_RESOLVE_HOST: return .unreachable("its name is not found")
