@@ -11,6 +11,8 @@ final class CurlMulti {
   private var curlDeadline: Instant?
   /// Transfers whose answer has ended but whose body has not, in the order of their deadlines.
   private var lingering: [(call: UpstreamCall, until: Instant)] = []
+  /// The reset of a stream may wait to be sent. That is not done in `cancel`, as it may tell other calls things.
+  private var holdsResets = false
   /// The running transfers, by their easy handle.
   private var calls: [UnsafeMutableRawPointer: UpstreamCall] = [:]
   /// Easy handles that wait for their next use. They keep no connection: those are the multi handle's.
@@ -85,6 +87,10 @@ final class CurlMulti {
   func cancel(_ call: UpstreamCall) {
     postponed.removeAll { $0 === call }
     guard let easy = call.abandon() else { return }
+    // Over HTTP/2, libcurl 7.88 keeps a stream's reset back until its connection sends something else. So one that has no
+    // other stream is closed, as one of HTTP/1.1 is, and one that has is made to send.
+    sheep_easy_set_long(easy, CURLOPT_FORBID_REUSE, 1)
+    if call.isHTTP2 { holdsResets = true }
     release(easy)
   }
 
@@ -97,6 +103,7 @@ final class CurlMulti {
 
   /// When `wake` is to be called at the latest.
   var deadline: Instant? {
+    if holdsResets { return .past }
     guard let linger = lingering.first?.until else { return curlDeadline }
     return curlDeadline.map { min($0, linger) } ?? linger
   }
@@ -110,12 +117,23 @@ final class CurlMulti {
     let due = lingering.prefix { $0.until <= now }
     lingering.removeFirst(due.count)
     for (call, _) in due { cancel(call) }
+    sendResets()
   }
 
   /// Nobody hears the call any more, but its answer is over, so its body ends soon: once it has, its connection can be
   /// used again.
   func linger(_ call: UpstreamCall, at now: Instant) {
     lingering.append((call, now + Self.lingerTime))
+  }
+
+  /// Sends the resets. libcurl does not tell which calls share a connection; a pause ends with the sending of what waits.
+  private func sendResets() {
+    guard holdsResets else { return }
+    holdsResets = false
+    for call in Array(calls.values) where call.isHTTP2 && !call.isPaused {
+      call.pause()
+      call.resume()
+    }
   }
 
   private func act(_ socket: Int32, _ events: Int32) {

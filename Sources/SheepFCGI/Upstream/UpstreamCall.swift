@@ -16,7 +16,7 @@ final class UpstreamCall {
   private var request: ProviderRequest
   private var easy: UnsafeMutableRawPointer?
   private var head = ResponseHead()
-  private var isPaused = false
+  private(set) var isPaused = false
   private var hasNoDescriptor = false
   /// Bytes that came after the last that anyone wanted.
   private var surplus = 0
@@ -36,6 +36,9 @@ final class UpstreamCall {
     }
     return sheep_version_info().pointee.cainfo.map { String(cString: $0) }
   }()
+
+  /// Whether it shares its connection with others, if the provider will.
+  var isHTTP2: Bool { endpoint.provider.http == .http2 }
 
   init(
     _ request: ProviderRequest, to endpoint: ProviderEndpoint, key: Int?, connectTimeout: Duration,
@@ -59,7 +62,7 @@ final class UpstreamCall {
       _ = sheep_easy_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
     }
     request.body = []
-    let version = endpoint.provider.http == .http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+    let version = isHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
     sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
     sheep_easy_set_long(easy, CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
     sheep_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(connectTimeout.nanoseconds / 1_000_000))
