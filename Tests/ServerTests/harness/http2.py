@@ -50,6 +50,8 @@ class Connection:
         self._outbox = bytearray()
         self._changed = threading.Condition()
         self._woken, self._waker = socket.socketpair()
+        # One byte wakes as well as many: where no more fit, none is needed.
+        self._waker.setblocking(False)
         self._ends = False
         self.has_ended = False
 
@@ -114,7 +116,7 @@ class Connection:
             self._socket.setblocking(False)
             while not self._ends and self._receive():
                 self._transmit()
-                # TLS may hold what select does not see, but _receive has taken all.
+                # select does not see what TLS holds, but _receive has left nothing there.
                 wanted = [self._socket] if self._outbox else []
                 select.select([self._socket, self._woken], wanted, [])
         finally:
