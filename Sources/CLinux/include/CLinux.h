@@ -2,6 +2,7 @@
 #ifndef SHEEP_CLINUX_H
 #define SHEEP_CLINUX_H
 
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>

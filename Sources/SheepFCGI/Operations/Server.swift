@@ -1,4 +1,5 @@
 import CCurl
+import CLinux
 import Glibc
 import Logging
 
@@ -44,6 +45,9 @@ struct Server: ~Copyable {
     signal(SIGPIPE, SIG_IGN)
     // So does a log file that may not grow any more (ulimit -f), as EFBIG.
     signal(SIGXFSZ, SIG_IGN)
+    // Else glibc raises the threshold with the first full stream buffer that is freed, and the next ones' pages stay ours
+    // after their end.
+    mallopt(M_MMAP_THRESHOLD, 128 << 10)
     curl_global_init(Int(CURL_GLOBAL_DEFAULT))
     let ended = try Mailbox<SystemError?>()
     var threads: [Thread] = []
