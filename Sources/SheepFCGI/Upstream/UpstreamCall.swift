@@ -140,21 +140,12 @@ final class UpstreamCall {
   private func receiveHeader(_ line: Span<UInt8>) {
     if line.count > 2 {
       head.consume(line: line, wallClock: Clock.wall())
-      if let easy, Self.namesNoCoding(line) { sheep_easy_set_long(easy, CURLOPT_HTTP_CONTENT_DECODING, 0) }
     } else if head.status >= 200 {
+      // libcurl would take the name for a coding that it lacks, and give the transfer up.
+      if let easy, head.namesNoCoding { sheep_easy_set_long(easy, CURLOPT_HTTP_CONTENT_DECODING, 0) }
       listener?.upstreamAnswered(head)
     }
   }
-
-  /// `Content-Encoding: none` and its like, which keep compressing proxies away from a stream. libcurl takes the value for
-  /// a coding that it lacks, and gives the transfer up.
-  private static func namesNoCoding(_ line: Span<UInt8>) -> Bool {
-    let parts = String(copying: line).lowercased().split(separator: ":", maxSplits: 1)
-    guard parts.count == 2, parts[0] == "content-encoding" else { return false }
-    return !parts[1].split { " ,\t\r\n".contains($0) }.contains { codings.contains(String($0)) }
-  }
-
-  private static let codings: Set = ["gzip", "x-gzip", "deflate", "br", "zstd"]
 
   /// Returns false to break the transfer off.
   private func receive(_ bytes: Span<UInt8>) -> Bool {

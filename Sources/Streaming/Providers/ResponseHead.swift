@@ -3,6 +3,9 @@ public struct ResponseHead: Equatable, Sendable {
   public var status = 0
   /// In lower case, without parameters.
   public var contentType = ""
+  /// Whether there is a `Content-Encoding` without a registered coding: `none` and its like keep compressing proxies away
+  /// from a stream.
+  public var namesNoCoding = false
   /// Seconds after which the provider wants to be asked again, from the header that says so best.
   public var retryAfter: Double? { milliseconds.map { $0 / 1000 } ?? seconds ?? date ?? reset }
 
@@ -12,6 +15,9 @@ public struct ResponseHead: Equatable, Sendable {
   private var reset: Double?
   /// The provider's clock; ours may differ.
   private var sentAt: Double?
+
+  /// RFC 9110, section 8.4.1, and the two that came later.
+  private static let codings: Set = ["gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"]
 
   public init() {}
 
@@ -30,6 +36,9 @@ public struct ResponseHead: Equatable, Sendable {
     switch String(copying: line.extracting(0..<colon)).lowercased() {
     case "content-type":
       contentType = String(text.lowercased().prefix { $0 != ";" && $0 != " " })
+    case "content-encoding":
+      let names = text.lowercased().split { $0 == "," || $0 == " " || $0 == "\t" }
+      namesNoCoding = !names.contains { Self.codings.contains(String($0)) }
     case "date": sentAt = RetryTime.epochSeconds(text)
     case "retry-after-ms":
       if let number = RetryTime.number(text), number > 0 { milliseconds = number }
