@@ -47,6 +47,9 @@ static inline CURLMcode sheep_multi_set_socket(CURLM *multi, int (*callback)(CUR
 static inline CURLMcode sheep_multi_set_timer(CURLM *multi, int (*callback)(CURLM *, long, void *)) {
   return curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, callback);
 }
+static inline CURLSHcode sheep_share_set_data(CURLSH *share, curl_lock_data data) {
+  return curl_share_setopt(share, CURLSHOPT_SHARE, data);
+}
 
 // CURLVERSION_NOW is an enumerator that a macro hides.
 static inline curl_version_info_data *sheep_version_info(void) { return curl_version_info(CURLVERSION_NOW); }

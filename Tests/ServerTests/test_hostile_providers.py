@@ -213,6 +213,20 @@ def test_mutated_heads_end_properly_and_never_crash(scripted):
         ends_properly(scripted, reply)
 
 
+def test_a_head_that_begins_with_a_folded_line_does_not_reach_back_to_the_last_one(scripted):
+    """In a handle that is used again, libcurl before 8.3 would extend the last answer's freed header."""
+    for _ in range(20):
+        with scripted.ask("x") as answer:
+            scripted.provider.next_call().answer(stream_of("a"))
+            assert answer.all_events().text == "a"
+
+        def reply(call):
+            call.send(b"HTTP/1.1 200 OK\r\n X-Folded: " + b"b" * 100 + b"\r\nConnection: close\r\n\r\n")
+            call.close()
+
+        assert ends_properly(scripted, reply)["status"] == 502
+
+
 def test_control_bytes_and_broken_text_never_reach_the_client(scripted):
     for bad in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\x00", b"\x1b", b"\x85"):
         body = (

@@ -47,6 +47,21 @@ def test_tokens_come_one_by_one_over_tls(sites, secure, certificate):
         assert answer.all_events().done
 
 
+def test_a_new_connection_resumes_the_tls_session_of_the_last(sites, secure, certificate):
+    """It spares the provider and us the key exchange, which costs more than all the tokens of an answer."""
+    site = sites.site(secure, env={"SSL_CERT_FILE": str(certificate / "cert.pem")})
+    resumed = []
+    for _ in range(3):
+        with site.ask("x") as answer:
+            call = secure.next_call()
+            resumed.append(call.connection.session_reused)
+            call.head()
+            call.token("a")
+            call.finish()
+            assert answer.all_events().done
+    assert resumed == [False, True, True]
+
+
 def test_a_host_of_another_name_is_refused(sites, secure, certificate):
     base_url = secure.base_url.replace("127.0.0.1", "localhost")
     site = sites.site(base_url, env={"SSL_CERT_FILE": str(certificate / "cert.pem")})

@@ -15,14 +15,12 @@ final class CurlMulti {
   private var holdsResets = false
   /// The running transfers, by their easy handle.
   private var calls: [UnsafeMutableRawPointer: UpstreamCall] = [:]
-  /// Easy handles that wait for their next use. They keep no connection: those are the multi handle's.
-  private var spares: [UnsafeMutableRawPointer] = []
+  /// What the transfers share beside the multi handle's connections: TLS sessions, which libcurl else keeps for each easy
+  /// handle apart.
+  private let share: UnsafeMutableRawPointer
 
   /// The last bytes of a body follow its end marker at once, or the connection is not worth the wait.
   private static let lingerTime = Duration.seconds(1)
-
-  /// Spare handles beyond this are freed: one costs some kilobytes.
-  private static let spareBound = 512
   /// libcurl is at work: it takes no new transfer from within its callbacks.
   private var isBusy = false
   /// Transfers to be started when it is no longer.
@@ -34,7 +32,9 @@ final class CurlMulti {
   init(connections: Int, watch: @escaping (_ socket: Int32, _ what: Int32) -> Void) {
     // It returns null when there is no memory, as everything else then ends the process.
     multi = curl_multi_init()!
+    share = curl_share_init()!
     self.watch = watch
+    sheep_share_set_data(share, CURL_LOCK_DATA_SSL_SESSION)
     let unretained = Unmanaged.passUnretained(self).toOpaque()
     sheep_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connections)
     sheep_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, unretained)
@@ -57,8 +57,8 @@ final class CurlMulti {
       curl_multi_remove_handle(multi, easy)
       curl_easy_cleanup(easy)
     }
-    for easy in spares { curl_easy_cleanup(easy) }
     curl_multi_cleanup(multi)
+    curl_share_cleanup(share)
   }
 
   /// Has a poller watch a socket as libcurl wants it.
@@ -77,7 +77,10 @@ final class CurlMulti {
   /// Starts a transfer; it stays alive here until it has ended or is cancelled.
   func start(_ call: UpstreamCall) {
     guard !isBusy else { return postponed.append(call) }
-    let easy = spares.popLast() ?? curl_easy_init()!
+    // A new one each time, for a microsecond: in one that is used again, libcurl before 8.3 extends a header of the last
+    // answer, long freed, when the first line of the next one's is folded (curl issue 11620).
+    let easy = curl_easy_init()!
+    sheep_easy_set_pointer(easy, CURLOPT_SHARE, share)
     call.prepare(easy)
     calls[easy] = call
     curl_multi_add_handle(multi, easy)
@@ -163,8 +166,6 @@ final class CurlMulti {
   private func release(_ easy: UnsafeMutableRawPointer) {
     curl_multi_remove_handle(multi, easy)
     calls[easy] = nil
-    guard spares.count < Self.spareBound else { return curl_easy_cleanup(easy) }
-    curl_easy_reset(easy)
-    spares.append(easy)
+    curl_easy_cleanup(easy)
   }
 }
