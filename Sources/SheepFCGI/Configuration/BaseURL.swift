@@ -1,3 +1,5 @@
+import Streaming
+
 /// The part of a provider's URL that the user sets; the wire appends its own path.
 enum BaseURL {
   /// What is wrong with it, and what to write. Never holds the URL, in which somebody may have put a key.
@@ -6,7 +8,7 @@ enum BaseURL {
   }
 
   /// `text` without slashes at its end.
-  static func parse(_ text: String) throws(Invalid) -> String {
+  static func parse(_ text: String, wire: Wire) throws(Invalid) -> String {
     let lower = text.lowercased()
     guard let scheme = ["https://", "http://"].first(where: lower.hasPrefix) else {
       throw Invalid(description: "does not begin with http:// or https://; write it like https://api.example.com/v1")
@@ -26,6 +28,10 @@ enum BaseURL {
     }
     var url = text[...]
     while url.hasSuffix("/") { url.removeLast() }
+    // As its maker's own library takes it; the request's path would have it twice.
+    guard wire != .anthropic || !url.hasSuffix("/v1") else {
+      throw Invalid(description: "ends in /v1, which the anthropic wire appends; write it without")
+    }
     return String(url)
   }
 

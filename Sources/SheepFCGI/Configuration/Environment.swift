@@ -23,17 +23,17 @@ struct Environment {
 
   private mutating func one(_ baseURL: String) -> Settings {
     var provider = Settings.Provider(name: "default", wire: .openai, baseURL: "")
-    do {
-      provider.baseURL = try BaseURL.parse(baseURL)
-    } catch {
-      problem("SHEEP_BASE_URL", "\(error)")
-    }
     if let text = value("SHEEP_WIRE") {
       if let wire = Wire(rawValue: text) {
         provider.wire = wire
       } else {
         problem("SHEEP_WIRE", "is unknown; set it to \(Wire.allCases.map(\.rawValue).joined(separator: ", "))")
       }
+    }
+    do {
+      provider.baseURL = try BaseURL.parse(baseURL, wire: provider.wire)
+    } catch {
+      problem("SHEEP_BASE_URL", "\(error)")
     }
     provider.apiKeys = keys("SHEEP_API_KEY")
     let model = value("SHEEP_MODEL") ?? "default"

@@ -106,7 +106,7 @@ extension NodeReader {
   /// Text that is not empty; a number counts as its digits. Nil, and a problem: anything else.
   func text(_ entry: Entry) -> String? {
     guard let scalar = entry.value.scalar else {
-      problem(entry, "is no single value; write KEY: VALUE")
+      problem(entry, "is a \(entry.value.isMapping ? "mapping" : "list"); write a single value")
       return nil
     }
     guard !isNothing(entry.value), !scalar.string.isEmpty else {
@@ -120,8 +120,13 @@ extension NodeReader {
     entry(key).flatMap(text)
   }
 
-  /// The elements of a list, each with its own line; a single value counts as a list of one.
+  /// The elements of a list, each with its own line; a single value counts as a list of one. None, and a problem: a
+  /// mapping.
   func items(_ entry: Entry) -> [Entry] {
+    guard !entry.value.isMapping else {
+      problem(entry, "is a mapping; write a list, like [FIRST, SECOND]")
+      return []
+    }
     guard case .sequence(let sequence) = entry.value else { return [entry] }
     return sequence.map { Entry(key: entry.key, line: $0.mark?.line ?? entry.line, value: $0, path: entry.path) }
   }
@@ -199,4 +204,8 @@ extension NodeReader {
     }
     setting = found.value
   }
+}
+
+extension Node {
+  fileprivate var isMapping: Bool { mapping != nil }
 }

@@ -30,7 +30,7 @@ struct ProviderSection {
       section.choice("wire", Wire.allCases.map { ($0.rawValue, $0) }, &provider.wire)
       readBaseURL(section, entry, &provider)
       provider.apiKeys = apiKeys(section)
-      provider.headers = section.names("headers").compactMap { header($0, section) }
+      provider.headers = section.names("headers").compactMap { header($0, section, provider) }
       section.choice("http", [("1.1", .http1), ("2", .http2)], &provider.http)
       section.flag("stream_usage", &provider.streamUsage)
       let fields = ["max_tokens", "max_completion_tokens"].map { ($0, $0) }
@@ -48,7 +48,7 @@ struct ProviderSection {
     }
     guard let text = section.text(entry) else { return }
     do {
-      provider.baseURL = try BaseURL.parse(text)
+      provider.baseURL = try BaseURL.parse(text, wire: provider.wire)
     } catch {
       section.problem(entry, "\(error)")
     }
@@ -59,7 +59,7 @@ struct ProviderSection {
   private func apiKeys(_ section: NodeReader) -> [String] {
     guard let entry = section.entry("api_key") else { return [] }
     let items = section.items(entry)
-    if items.isEmpty { section.problem(entry, "is an empty list; write a reference, or remove the line for no key") }
+    if entry.value.sequence?.isEmpty == true { section.problem(entry, "is an empty list; write a reference, or remove the line for no key") }
     return items.compactMap { item in
       guard let text = section.text(item) else { return nil }
       do {
@@ -75,18 +75,21 @@ struct ProviderSection {
   private static let literal = "is written out; put it into a variable or a file, and write $NAME or file:/path"
   /// Headers that hold a key by their nature.
   private static let secretHeaders = ["authorization", "proxy-authorization", "api-key", "x-api-key", "x-goog-api-key"]
-  /// Headers that the request itself decides.
+  /// Headers that the request itself decides, beside those of the wire.
   private static let ownHeaders = [
-    "accept-encoding", "connection", "content-length", "content-type", "transfer-encoding",
+    "accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "transfer-encoding",
   ]
 
-  private func header(_ entry: NodeReader.Entry, _ section: NodeReader) -> Settings.Header? {
+  private func header(
+    _ entry: NodeReader.Entry, _ section: NodeReader, _ provider: Settings.Provider
+  ) -> Settings.Header? {
     let name = entry.key.lowercased()
     guard isToken(entry.key) else {
       section.problem(entry, "is no name for a header; use letters, digits and '-'")
       return nil
     }
-    guard !Self.ownHeaders.contains(name) else {
+    let ofWire = provider.wire.headers(key: provider.apiKeys.first).map { $0.prefix { $0 != ":" }.lowercased() }
+    guard !(Self.ownHeaders + ofWire).contains(name) else {
       section.problem(entry, "is set by the program; remove it")
       return nil
     }
