@@ -59,7 +59,9 @@ struct ProviderSection {
   private func apiKeys(_ section: NodeReader) -> [String] {
     guard let entry = section.entry("api_key") else { return [] }
     let items = section.items(entry)
-    if entry.value.sequence?.isEmpty == true { section.problem(entry, "is an empty list; write a reference, or remove the line for no key") }
+    if entry.value.sequence?.isEmpty == true {
+      section.problem(entry, "is an empty list; write a reference, or remove the line for no key")
+    }
     return items.compactMap { item in
       guard let text = section.text(item) else { return nil }
       do {
