@@ -28,7 +28,7 @@ final class Exchange: UpstreamListener {
     let settings = worker.settings
     let now = worker.now
     attempts = Attempts(settings.retry.policy, models: plan.targets.count) {
-      plan.targets[$0].endpoint.standing.isLeftOut(at: now)
+      plan.targets[$0].endpoint.standing.admit(at: now)
     }
     let target = plan.targets[attempts.current]
     lifecycle = Lifecycle(
@@ -77,7 +77,7 @@ final class Exchange: UpstreamListener {
     let now = worker.now
     let failed = target.endpoint.provider.name
     let next = attempts.next(after: verdict, hasFreshKey: hasFreshKey, jitter: .random(in: 0..<1)) {
-      plan.targets[$0].endpoint.standing.isLeftOut(at: now)
+      plan.targets[$0].endpoint.standing.admit(at: now)
     }
     switch next {
     case .giveUp: act(lifecycle.fail(lastFailure ?? failure, at: now))

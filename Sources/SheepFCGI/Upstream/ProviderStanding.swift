@@ -20,9 +20,9 @@ final class ProviderStanding: Sendable {
     state = Guarded(State(keys: KeyRing(count: keys.count)))
   }
 
-  /// Whether another provider is to be asked instead, where there is one. Who is told no is expected to ask this one.
-  func isLeftOut(at now: Instant) -> Bool {
-    isTroubled.load(ordering: .relaxed) && !state.withLock { $0.breaker.admit(at: now) }
+  /// Whether to ask it, where another provider could be asked instead. Who is told so is expected to.
+  func admit(at now: Instant) -> Bool {
+    !isTroubled.load(ordering: .relaxed) || state.withLock { $0.breaker.admit(at: now) }
   }
 
   /// The key for an attempt, counted from 0; nil: none is sent.

@@ -37,11 +37,11 @@ public struct Attempts: Sendable {
 
   /// - Parameters:
   ///   - models: how many there are to try, at least one.
-  ///   - isLeftOut: whether the provider of a model is to be passed over.
-  public init(_ policy: Policy, models: Int, isLeftOut: (Int) -> Bool) {
+  ///   - admit: whether the provider of a model may be asked (`Breaker`).
+  public init(_ policy: Policy, models: Int, admit: (Int) -> Bool) {
     self.policy = policy
     self.models = models
-    current = (0..<models).first { !isLeftOut($0) } ?? 0
+    current = (0..<models).first(where: admit) ?? 0
   }
 
   /// - Parameters:
@@ -49,7 +49,7 @@ public struct Attempts: Sendable {
   ///   - hasFreshKey: whether the current provider has a key that neither failed just now nor rests.
   ///   - jitter: from 0 up to 1, by chance, so that those who failed together do not come back together.
   public mutating func next(
-    after verdict: Verdict, hasFreshKey: Bool, jitter: Double, isLeftOut: (Int) -> Bool
+    after verdict: Verdict, hasFreshKey: Bool, jitter: Double, admit: (Int) -> Bool
   ) -> Next {
     guard verdict.blamesProvider else { return .giveUp }
     if triesOfCurrent < policy.attempts, let wait = wait(after: verdict, hasFreshKey: hasFreshKey, jitter: jitter) {
@@ -57,7 +57,7 @@ public struct Attempts: Sendable {
       count += 1
       return .attempt(after: wait)
     }
-    guard let next = (current + 1..<models).first(where: { !isLeftOut($0) }) else { return .giveUp }
+    guard let next = (current + 1..<models).first(where: admit) else { return .giveUp }
     current = next
     triesOfCurrent = 1
     count += 1

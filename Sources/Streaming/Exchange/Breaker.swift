@@ -1,7 +1,7 @@
 /// Leaves a provider out for a while that has failed several times in a row (a circuit breaker).
 ///
 /// While it is open, the provider is passed over where another can be asked instead. When its time is over one attempt
-/// goes through, and decides: a success closes it, a failure leaves the provider out for as long again.
+/// goes through, and decides: a success closes it, anything else leaves the provider out for as long again.
 public struct Breaker: Equatable, Sendable {
   /// Attempts that must fail in a row.
   public static let threshold = 5

@@ -8,7 +8,7 @@ struct AttemptsTests {
   private func attempts(
     _ policy: Attempts.Policy = Self.policy, models: Int = 1, leftOut: Set<Int> = []
   ) -> Attempts {
-    Attempts(policy, models: models) { leftOut.contains($0) }
+    Attempts(policy, models: models) { !leftOut.contains($0) }
   }
 
   /// What follows, with no chance in it.
@@ -16,7 +16,7 @@ struct AttemptsTests {
     _ attempts: inout Attempts, after verdict: Verdict, freshKey: Bool = false, jitter: Double = 0,
     leftOut: Set<Int> = []
   ) -> Attempts.Next {
-    attempts.next(after: verdict, hasFreshKey: freshKey, jitter: jitter) { leftOut.contains($0) }
+    attempts.next(after: verdict, hasFreshKey: freshKey, jitter: jitter) { !leftOut.contains($0) }
   }
 
   // MARK: The same model again
