@@ -15,7 +15,7 @@ export function isRetryableStatus(status) {
 
 /** What happened, what the reader can do, and what whoever runs the site should look at. */
 export function wordsFor(failure) {
-  const words = WORDS[failure.type] ?? {};
+  const words = (failure.retryable === false && IN_VAIN[failure.type]) || WORDS[failure.type] || {};
   return {
     title: words.title ?? defaultTitle(failure),
     advice: words.advice ?? (failure.retryable ? "Try again in a moment." : "Trying again will not help."),
@@ -37,6 +37,15 @@ const TOO_FAST = {
   title: "That was too much at once for this site.",
   advice: "Wait a little, then try again.",
   operator: "This is the web server's own limit: limit_req or limit_conn.",
+};
+
+/** Where these are not to be tried again, they are something else. */
+const IN_VAIN = {
+  rate_limited: {
+    title: "What the provider lets this site ask is used up.",
+    advice: "Choose a model of another provider; trying again will not help.",
+    operator: "The provider's quota, or the money on its account, is at its end.",
+  },
 };
 
 const WORDS = {

@@ -108,7 +108,6 @@ def test_an_answer_in_one_piece_that_breaks_off_is_no_answer(chat):
         ({"messages": HI, "n": 2}, "n is not 1"),
         ({"messages": []}, "messages is empty"),
         ({"prompt": "x"}, "messages is missing"),
-        ({"messages": HI, "model": "nobody/x"}, "nobody/x"),
         ({"messages": HI, "stream": "yes"}, "stream"),
         ({"messages": HI, "max_completion_tokens": -1}, "max_completion_tokens"),
     ],
@@ -117,6 +116,11 @@ def test_bad_input_is_a_400_without_a_call(chat, body, named):
     with chat.post(body, PATH) as answer:
         assert named in answer.chat_error(400, "bad_request")["message"]
     assert not chat.provider.has_been_called()
+
+
+def test_a_model_that_is_not_served_is_a_404_as_openai_has_it(chat):
+    with chat.post({"messages": HI, "model": "nobody/x"}, PATH) as answer:
+        assert "nobody/x" in answer.chat_error(404, "bad_request")["message"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])

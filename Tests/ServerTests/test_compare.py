@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 
 import pytest
 
 from harness.paths import SHEEPFCGI
+from harness.scripted import stream_of
 from harness.waiting import LIMIT, free_port
 from harness.worker import KEY, settings
 
@@ -115,3 +117,68 @@ def test_one_model_can_be_named(mock, tmp_path):
 def test_a_wrong_command_line_is_refused_with_what_to_write(mock, arguments, named):
     status, lines, said = compare(*arguments, SHEEP_BASE_URL=mock.base_url)
     assert status == 64 and not lines and named in said
+
+
+def test_a_key_that_is_not_set_costs_the_other_models_nothing(mock, tmp_path):
+    away = {"base_url": mock.base_url, "api_key": "$NOT_SET", "models": {"locked": {}}}
+    config = settings(mock.base_url, providers={"away": away})
+    status, lines, said = compare("--prompt", "n=3", config=config, directory=tmp_path)
+    assert status == 0, said
+    assert cells(lines[-1])[:2] == ["away", "locked"] and cells(lines[-1])[-1] == "no key: set NOT_SET"
+
+
+def test_what_was_measured_before_an_interrupt_is_told(sites, tmp_path):
+    provider = sites.scripted()
+    (tmp_path / "sheepfcgi.yaml").write_text(json.dumps(settings(provider.base_url)))
+    process = subprocess.Popen(
+        [SHEEPFCGI, "compare", "--config", tmp_path / "sheepfcgi.yaml"],
+        env={"MOCK_KEY": KEY, "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            provider.next_call().answer(stream_of("a"))
+            provider.next_call().head()
+            process.send_signal(signal.SIGINT)
+            lines = process.communicate(timeout=LIMIT)[0].splitlines()
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert cells(lines[2])[:2] == ["mock", "mock"] and cells(lines[2])[4].endswith(" s")
+    assert cells(lines[3])[-1] == "interrupted"
+
+
+def test_a_result_that_cannot_be_written_is_told(mock, tmp_path):
+    (tmp_path / "sheepfcgi.yaml").write_text(json.dumps(settings(mock.base_url)))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [SHEEPFCGI, "compare", "--config", tmp_path / "sheepfcgi.yaml", "--prompt", "n=1"],
+            env={"MOCK_KEY": KEY, "PATH": os.environ["PATH"]},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=LIMIT,
+        )
+    assert done.returncode == 71 and "standard output" in done.stderr
+
+
+def test_what_a_provider_says_breaks_no_row(sites, tmp_path):
+    provider = sites.scripted()
+    (tmp_path / "sheepfcgi.yaml").write_text(json.dumps(settings(provider.base_url)))
+    process = subprocess.Popen(
+        [SHEEPFCGI, "compare", "--config", tmp_path / "sheepfcgi.yaml", "--model", "mock/mock"],
+        env={"MOCK_KEY": KEY, "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            said = json.dumps({"error": {"message": "one\ntwo | three \x1b[2J"}})
+            provider.next_call().answer(said, "application/json", "400 No")
+            text = process.communicate(timeout=LIMIT)[0]
+        finally:
+            process.kill()
+    assert len(text.splitlines()) == 3 and "one two \\| three  [2J" in text and "\x1b" not in text

@@ -206,6 +206,16 @@ def test_without_anything_there_are_the_tutorials_four_models(sites):
     assert list(listed.values()) == [0.42, 8, 15, 2.5]
 
 
+def test_who_has_one_key_alone_means_that_provider(sites):
+    listed, _ = models(sites.keep(Worker(sites.directory(), env={"GEMINI_API_KEY": "k"})), sites)
+    assert next(iter(listed)) == "gemini/gemini-2.5-flash"
+
+
+def test_that_no_provider_has_its_key_is_said_at_the_start(sites):
+    worker = sites.keep(Worker(sites.directory()))
+    assert "set HOLYSHEEP_API_KEY or OPENAI_API_KEY or ANTHROPIC_API_KEY or GEMINI_API_KEY" in worker.log()
+
+
 # The file
 
 

@@ -198,6 +198,7 @@ def test_the_preflight_of_any_other_page_allows_nothing(open_site, site):
             assert answer.header("Access-Control-Allow-Origin") is None
 
 
-def test_options_tells_the_methods_to_anyone(site):
-    with site.request("OPTIONS", "/stream") as answer:
-        assert answer.status == 204 and answer.header("Allow") == "GET, POST, OPTIONS"
+@pytest.mark.parametrize("path, methods", [("/stream", "GET, POST, OPTIONS"), ("/v1/models", "GET, HEAD, OPTIONS")])
+def test_options_tells_the_methods_to_anyone(site, path, methods):
+    with site.request("OPTIONS", path) as answer:
+        assert answer.status == 204 and answer.header("Allow") == methods

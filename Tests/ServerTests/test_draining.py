@@ -108,19 +108,35 @@ def test_at_the_drain_limit_a_client_that_does_not_read_holds_nobody_up(draining
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-def test_a_second_signal_ends_at_once(draining, second):
+def test_a_second_signal_ends_what_runs(draining, second):
     worker, provider = draining(drain="1h")
     with begin_stream(worker.address, "x") as running:
         call = provider.next_call()
         call.head()
         call.token("a")
-        running.events().next_token()
+        events = running.events()
+        assert events.next_token() == "a"
         worker.signal(signal.SIGTERM)
         worker.wait_for_log("draining")
         assert not worker.has_ended()
         worker.signal(second)
-        worker.wait()
-        assert running.is_cut_off()
+        assert events.to_end().error["type"] == "shutting_down"
+        assert worker.wait() == 0
+    assert worker.requests()[-1]["ended"] == "shutting_down"
+
+
+def test_a_third_signal_waits_for_nobody(draining):
+    worker, provider = draining(drain="1h")
+    with begin_stream(worker.address, "x", receive_buffer=4096) as stalled:
+        call = provider.next_call()
+        call.head()
+        for _ in range(40):
+            call.token("x" * 10_000)
+        stalled.events().next_token()
+        for text in ("draining", "running streams are ended", "ended at once"):
+            worker.signal(signal.SIGTERM)
+            worker.wait_for_log(text)
+        assert worker.wait() == 0
 
 
 def test_nginx_gives_its_own_503_while_no_worker_listens(sites):

@@ -1,5 +1,7 @@
 """What the page says when there is no whole answer."""
 
+import json
+
 import pytest
 
 from harness.events import numbers
@@ -25,6 +27,17 @@ def test_a_failure_before_any_output_is_told_in_words_with_what_to_do(page, prom
     assert page["failure"].get_attribute("data-type") == kind
     assert words in page["failure"].text.lower()
     assert page["status"].text and page.text() == ""
+
+
+def test_a_quota_that_is_used_up_is_no_matter_of_waiting(open_page, sites):
+    site = sites.site(sites.scripted(), nginx={"server": POLICY})
+    page = open_page(site)
+    page.ask("x")
+    said = json.dumps({"error": {"message": "no money", "code": "insufficient_quota"}})
+    site.provider.next_call().answer(said, "application/json", "429 No")
+    page.wait_for("failed")
+    assert "another provider" in page["failure"].text and "Wait" not in page["failure"].text
+    assert not page.is_shown("again")
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from harness.scripted import chunk, stream_of
 from harness.waiting import LIMIT, free_port, wait_until
-from harness.worker import KEY
+from harness.worker import KEY, merge
 
 # As the defaults, but for the waits.
 RETRY = {"attempts": 3, "backoff": "20ms", "max_wait": "10s"}
@@ -32,14 +32,16 @@ def two(sites):
         other = {"base_url": second.base_url, "api_key": "$OTHER_KEY", "models": {"spare": {"price_per_mtok": 5.0}}}
         site = sites.site(
             first,
-            **{
-                "providers": {"other": other},
-                "fallback": ["other/spare"],
-                "retry": RETRY | {"attempts": 1},
-                "timeouts": {"hold": "1h"},
-                "env": {"OTHER_KEY": "key-of-the-other"},
-            }
-            | changes,
+            **merge(
+                {
+                    "providers": {"other": other},
+                    "fallback": ["other/spare"],
+                    "retry": RETRY | {"attempts": 1},
+                    "timeouts": {"hold": "1h"},
+                    "env": {"OTHER_KEY": "key-of-the-other"},
+                },
+                changes,
+            ),
         )
         return site, first, second
 
@@ -273,6 +275,35 @@ def test_a_fallback_that_refuses_does_not_make_a_passing_failure_look_final(two)
         assert answer.header("Retry-After") == "60"
 
 
+def test_what_a_fallback_takes_for_a_bad_request_hides_nothing(two):
+    """Its model may not exist, or be too small for what was asked."""
+    site, first, second = two()
+    with site.ask("x") as answer:
+        refuse(first.next_call(), 503, Retry_After="60")
+        refuse(second.next_call(), 404)
+        assert answer.problem(503, "overloaded")["retryable"] is True
+        assert answer.header("Retry-After") == "60"
+    line = site.worker.request(answer.request_id)
+    assert (line["model"], line["ended"], line["attempts"]) == ("mock/mock", "overloaded", "2")
+
+
+def test_the_log_has_a_line_for_each_failed_attempt(two):
+    site, first, second = two(providers={"mock": {"api_key": ["$MOCK_KEY", "$OTHER_KEY"]}}, retry={"attempts": 2})
+    with site.ask("x") as answer:
+        refuse(first.next_call(), 401)
+        refuse(first.next_call(), 503)
+        refuse(second.next_call(), 401)
+        answer.problem(503, "overloaded")
+    site.worker.request(answer.request_id)
+    told = [line["msg"] for line in site.worker.lines() if answer.request_id in line["msg"]]
+    assert [line.split(";")[0] for line in told] == [
+        "mock/mock with key 1 failed with upstream_rejected (status 401)",
+        "mock/mock with key 2 failed with overloaded (status 503)",
+        "other/spare failed with upstream_rejected (status 401)",
+    ]
+    assert "no attempt is left" in told[-1]
+
+
 def test_the_fallback_itself_is_not_asked_twice(two):
     site, first, second = two()
     with site.ask("x", model="other/spare") as answer:
@@ -290,6 +321,35 @@ def test_a_provider_that_failed_five_times_in_a_row_is_left_out(two):
             second.next_call().answer(stream_of("a"))
             assert answer.all_events().done["model"] == "other/spare"
     assert not first.has_been_called()
+
+
+def leave_out(site, first, second):
+    """Has the first provider fail so often that it is left out."""
+    for _ in range(5):
+        with site.ask("x") as answer:
+            refuse(first.next_call(), 500)
+            second.next_call().answer(stream_of("a"))
+            answer.all_events()
+
+
+def test_a_provider_that_is_left_out_is_asked_where_no_other_can(two):
+    site, first, second = two()
+    leave_out(site, first, second)
+    with site.ask("x") as answer:
+        refuse(second.next_call(), 401)
+        first.next_call().answer(stream_of("b"))
+        assert answer.all_events().done["model"] == "mock/mock"
+
+
+def test_a_refusal_of_what_was_asked_says_nothing_against_the_provider(two):
+    site, first, second = two()
+    for _ in range(2):
+        for status in (500, 500, 500, 400):
+            with site.ask("x") as answer:
+                refuse(first.next_call(), status)
+                if status == 500:
+                    second.next_call().answer(stream_of("a"))
+                answer.body()
 
 
 def test_all_workers_of_a_process_leave_it_out_together(two):
@@ -361,6 +421,33 @@ def test_a_key_that_is_refused_or_limited_rests_and_another_answers_at_once(keye
             assert bearer(call) == expected
             call.answer(stream_of("a"))
             answer.all_events()
+
+
+def test_limits_of_single_keys_are_not_the_providers(two):
+    names = [f"KEY_{number}" for number in range(7)]
+    site, first, second = two(
+        providers={"mock": {"api_key": [f"${name}" for name in names]}},
+        env={name: f"value-of-{name}" for name in names},
+        retry={"attempts": 7},
+    )
+    with site.ask("x") as answer:
+        for _ in range(6):
+            refuse(first.next_call(), 429, Retry_After="3600")
+        with site.ask("y") as other:
+            first.next_call().answer(stream_of("a"))
+            call = first.next_call()
+            call.answer(stream_of("b"))
+            assert answer.all_events().done["model"] == other.all_events().done["model"] == "mock/mock"
+    assert not second.has_been_called()
+
+
+def test_a_prompt_that_is_refused_lets_no_key_rest(keyed):
+    for expected in (KEY, "second-key", "third-key", KEY):
+        with keyed.ask("x") as answer:
+            call = keyed.provider.next_call()
+            assert bearer(call) == expected
+            refuse(call, 403)
+            answer.problem(502, "upstream_rejected")
 
 
 def test_no_key_comes_back_whichever_was_quoted(keyed):

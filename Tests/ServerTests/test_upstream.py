@@ -1,5 +1,7 @@
 """The way to the provider: TLS that is verified, proxies of the environment, connections that are kept."""
 
+import contextlib
+
 import pytest
 
 from harness.scripted import ScriptedProvider, stream_of
@@ -191,6 +193,16 @@ def test_a_new_connection_that_closes_without_a_byte_is_a_failure(sites):
         provider.next_call().close()
         answer.problem(502, "upstream_truncated")
     assert provider.accepted == 1 and not provider.has_been_called()
+
+
+@pytest.mark.measures
+def test_an_open_stream_holds_on_to_no_request(site):
+    with contextlib.ExitStack() as stack:
+        before = site.worker.memory()
+        for _ in range(40):
+            answer = stack.enter_context(site.ask("n=1000 rate=1", system="x" * 900_000))
+            assert answer.next_token()
+        assert site.worker.memory() < before + (16 << 20)
 
 
 def test_interim_answers_are_passed_over(sites):

@@ -12,7 +12,8 @@ struct Compare: ParsableCommand {
       and cost, as the median of the runs. A model that fails, or has no key, gets a row with the reason. Each run costs \
       what the provider takes for it.
 
-      Exit status: 0 where at least one model was measured, else 1.
+      Ctrl-C ends it with what was measured until then. Exit status: 0 where at least one model was measured, 130 after \
+      Ctrl-C, else 1.
       """)
 
   @Option(help: ArgumentHelp("The configuration, in YAML; without it the environment decides.", valueName: "file"))
@@ -44,11 +45,15 @@ struct Compare: ParsableCommand {
 
   func run() throws {
     do {
-      let settings = try Settings.load(file: config, environment: ProcessInfo.processInfo.environment)
+      let settings = try Settings.load(
+        file: config, environment: ProcessInfo.processInfo.environment, toleratesMissingKeys: true)
       let models = try models(of: settings)
       let loop = try TrialLoop(settings)
-      let rows = models.map { measure($0.provider, $0.model, on: loop) }
-      print(json ? Self.json(rows) : TextTable.text(ComparisonRow.titles, rows.map(\.cells)))
+      var rows: [ComparisonRow] = []
+      for (provider, model) in models where !loop.isInterrupted { rows.append(measure(provider, model, on: loop)) }
+      let text = json ? Self.json(rows) : TextTable.text(ComparisonRow.titles, rows.map(\.cells))
+      try StandardOutput.writeLine(text)
+      if loop.isInterrupted { throw ExitCode(128 + SIGINT) }
       guard rows.contains(where: { $0.measurement != nil }) else { throw ExitCode(1) }
     } catch let error as ConfigurationError {
       throw ExitStatus.failure(ExitStatus.configuration, "\(error)")
@@ -88,17 +93,19 @@ struct Compare: ParsableCommand {
     }
     let ask = Ask(messages: messages.bytes, maxTokens: tokens)
     var measured: [Measurement] = []
-    for number in 1...runs {
+    for number in 1...runs where !loop.isInterrupted {
       say("\(provider.name)/\(model.name): run \(number) of \(runs) …")
       switch loop.run(ask, of: provider, model) {
       case .measured(let measurement): measured.append(measurement)
       case .failed(let why): row.problem = why
+      case nil: row.problem = "interrupted"
       }
     }
     row.runs = measured.count
     if !measured.isEmpty {
       row.measurement = Measurement(medianOf: measured)
-      if measured.count < runs { row.problem = "\(runs - measured.count) of \(runs) runs failed: \(row.problem ?? "")" }
+      let failed = loop.isInterrupted ? 0 : runs - measured.count
+      if failed > 0 { row.problem = "\(failed) of \(runs) runs failed: \(row.problem ?? "")" }
     }
     return row
   }

@@ -63,6 +63,10 @@ struct Serve: ParsableCommand {
       // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.
       let signals = try SignalDescriptor(Server.signals)
       let settings = try settings(environment)
+      let missing = settings.providers.compactMap(\.missingKey)
+      if missing.count == settings.providers.count {
+        ExitStatus.say("no provider has its key: set \(missing.joined(separator: " or "))")
+      }
       let queue = try LogQueue(to: LogDestination(settings.log))
       let peers = try AllowedPeers(environment[AllowedPeers.variable])
       let source = try ListenSource.find(requested: listen, settings: settings, environment: environment)

@@ -7,6 +7,9 @@ import Streaming
 final class TrialLoop {
   private let settings: Settings
   private let poller: Poller<Int32>
+  private let interrupts: SignalDescriptor
+  /// The user has had enough: what was measured counts.
+  private(set) var isInterrupted = false
   private var upstream: CurlMulti!
   private var endpoints: [String: ProviderEndpoint] = [:]
 
@@ -15,7 +18,9 @@ final class TrialLoop {
     // A peer that is gone shows as EPIPE where it is written to.
     signal(SIGPIPE, SIG_IGN)
     curl_global_init(Int(CURL_GLOBAL_DEFAULT))
+    interrupts = try SignalDescriptor([SIGINT, SIGTERM])
     poller = try Poller()
+    try poller.add(interrupts.descriptor, .read, interrupts.descriptor)
     let poller = poller
     upstream = CurlMulti(connections: settings.providers.count) { socket, what in
       CurlMulti.watch(socket, what, with: poller) { $0 }
@@ -27,8 +32,8 @@ final class TrialLoop {
     }
   }
 
-  /// Asks the model, and returns when its answer is over.
-  func run(_ ask: Ask, of provider: Settings.Provider, _ model: Settings.Model) -> Trial.Outcome {
+  /// Asks the model, and returns when its answer is over. Nil: it is interrupted before that.
+  func run(_ ask: Ask, of provider: Settings.Provider, _ model: Settings.Model) -> Trial.Outcome? {
     guard let endpoint = endpoints[provider.name] else { return .failed("\(provider.name) is not configured") }
     let trial: Trial
     do throws(Failure) {
@@ -36,13 +41,15 @@ final class TrialLoop {
     } catch {
       return .failed(error.message)
     }
-    while true {
+    while !isInterrupted {
       if let outcome = trial.outcome {
         release(trial.call)
         return outcome
       }
       turn(trial)
     }
+    if let call = trial.call { upstream.cancel(call) }
+    return nil
   }
 
   private func turn(_ trial: Trial) {
@@ -51,6 +58,10 @@ final class TrialLoop {
     let other = trial.timeout
     for index in 0..<poller.wait(milliseconds: own < 0 ? other : other < 0 ? own : min(own, other)) {
       guard let (socket, readiness) = poller.event(index) else { continue }
+      guard socket != interrupts.descriptor else {
+        isInterrupted = true
+        continue
+      }
       upstream.ready(socket, canRead: readiness.canRead, canWrite: readiness.canWrite, hasFailed: readiness.isError)
     }
     if let deadline = upstream.deadline, deadline <= Clock.now() { upstream.wake(at: Clock.now()) }

@@ -6,22 +6,29 @@ import Yams
 /// Only what keeps the file from being read at all (its syntax, a key that is there twice) is told alone.
 struct ConfigurationFile {
   private let environment: [String: String]
+  private let toleratesMissingKeys: Bool
   private let problems: ProblemList
   private var settings = Settings()
 
   private static let limitBytes = 4 << 20
 
-  /// - Parameter environment: where the file's `$NAME` references look.
-  static func read(_ path: String, environment: [String: String]) throws(ConfigurationError) -> Settings {
-    var file = ConfigurationFile(environment: environment, problems: ProblemList(file: path))
+  /// - Parameters:
+  ///   - environment: where the file's `$NAME` references look.
+  ///   - toleratesMissingKeys: see `Settings.load`.
+  static func read(
+    _ path: String, environment: [String: String], toleratesMissingKeys: Bool
+  ) throws(ConfigurationError) -> Settings {
+    var file = ConfigurationFile(
+      environment: environment, toleratesMissingKeys: toleratesMissingKeys, problems: ProblemList(file: path))
     let root = try file.compose(path)
     NodeReader.read(root, problems: file.problems) { file.readAll($0) }
     try file.problems.throwIfAny()
     return file.settings
   }
 
-  private init(environment: [String: String], problems: ProblemList) {
+  private init(environment: [String: String], toleratesMissingKeys: Bool, problems: ProblemList) {
     self.environment = environment
+    self.toleratesMissingKeys = toleratesMissingKeys
     self.problems = problems
   }
 
@@ -73,7 +80,8 @@ extension ConfigurationFile {
     var workers = 0
     reader.integer("workers", 1...1024, &workers)
     if workers > 0 { settings.workers = workers }
-    let providers = ProviderSection(environment: environment, reader: reader)
+    let providers = ProviderSection(
+      environment: environment, toleratesMissingKeys: toleratesMissingKeys, reader: reader)
     settings.providers = providers.read()
     readDefaultModel(reader)
     for item in reader.entry("fallback").map(reader.items) ?? [] {

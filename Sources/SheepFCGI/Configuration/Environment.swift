@@ -56,7 +56,9 @@ struct Environment {
         "gemini", .gemini, "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY", "gemini-2.5-flash", 2.5
       ),
     ]
-    return Settings(defaultModel: "holysheep/deepseek-v3.2", providers: providers)
+    // HolySheep's is the default; who has a key of another provider alone means that one.
+    let first = providers.first { $0.missingKey == nil } ?? providers[0]
+    return Settings(defaultModel: "\(first.name)/\(first.models[0].name)", providers: providers)
   }
 
   private mutating func row(
@@ -87,10 +89,14 @@ extension Settings {
   /// The one way to get settings: from a file, or, without one, from the environment.
   ///
   /// Reads the file and those that it refers to, and does nothing else. Blocks; not for the loop.
+  /// - Parameter toleratesMissingKeys: whether an `api_key` may name a variable that is not set (`missingKey`).
   static func load(
-    file: String?, environment: [String: String]
+    file: String?, environment: [String: String], toleratesMissingKeys: Bool = false
   ) throws(ConfigurationError) -> Settings {
-    if let file { return try ConfigurationFile.read(file, environment: environment) }
+    if let file {
+      return try ConfigurationFile.read(
+        file, environment: environment, toleratesMissingKeys: toleratesMissingKeys)
+    }
     return try Environment.read(environment)
   }
 }

@@ -3,6 +3,8 @@ import Streaming
 /// Reads `providers` and all below it.
 struct ProviderSection {
   let environment: [String: String]
+  /// See `Settings.load`.
+  let toleratesMissingKeys: Bool
   let reader: NodeReader
 
   /// In the order of the file. With a problem told, what comes back is not to be used.
@@ -29,7 +31,7 @@ struct ProviderSection {
     reader.section(entry) { section in
       section.choice("wire", Wire.allCases.map { ($0.rawValue, $0) }, &provider.wire)
       readBaseURL(section, entry, &provider)
-      provider.apiKeys = apiKeys(section)
+      readAPIKeys(section, &provider)
       provider.headers = section.names("headers").compactMap { header($0, section, provider) }
       section.choice("http", [("1.1", .http1), ("2", .http2)], &provider.http)
       section.flag("stream_usage", &provider.streamUsage)
@@ -56,22 +58,29 @@ struct ProviderSection {
 
   // MARK: - Keys and headers
 
-  private func apiKeys(_ section: NodeReader) -> [String] {
-    guard let entry = section.entry("api_key") else { return [] }
+  private func readAPIKeys(_ section: NodeReader, _ provider: inout Settings.Provider) {
+    guard let entry = section.entry("api_key") else { return }
     let items = section.items(entry)
     if entry.value.sequence?.isEmpty == true {
       section.problem(entry, "is an empty list; write a reference, or remove the line for no key")
     }
-    return items.compactMap { item in
-      guard let text = section.text(item) else { return nil }
+    for item in items {
+      guard let text = section.text(item) else { continue }
       do {
-        if let reference = try Reference(text) { return try reference.value(environment) }
-        section.problem(item, Self.literal)
+        guard let reference = try Reference(text) else {
+          section.problem(item, Self.literal)
+          continue
+        }
+        if toleratesMissingKeys, case .variable(let name) = reference, environment[name]?.isEmpty ?? true {
+          provider.missingKey = name
+        } else {
+          provider.apiKeys.append(try reference.value(environment))
+        }
       } catch {
         section.problem(item, "\(error)")
       }
-      return nil
     }
+    if !provider.apiKeys.isEmpty { provider.missingKey = nil }
   }
 
   private static let literal = "is written out; put it into a variable or a file, and write $NAME or file:/path"

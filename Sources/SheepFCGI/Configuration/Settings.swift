@@ -41,7 +41,7 @@ struct Settings: Sendable {
     var baseURL: String
     /// Resolved from its references. Empty: no key is sent.
     var apiKeys: [String] = []
-    /// The variable that would hold the key of a well-known provider, where it is not set; nil elsewhere.
+    /// The variable that would hold the key, where it is not set and that is no problem; else nil.
     var missingKey: String? = nil
     /// Sent along with each request.
     var headers: [Header] = []

@@ -1,12 +1,15 @@
 import Streaming
 
-/// One generation on its way: it owns the attempts, the call to the provider and, in its lifecycle, the buffer of what the client has
-/// not taken yet. It and its connection know each other only as long as the answer lasts. Bound to its worker's thread.
+/// One generation on its way: it owns the attempts, the call to the provider and, in its lifecycle, the buffer of what
+/// the client has not taken yet. It and its connection know each other only as long as the answer lasts. Bound to its
+/// worker's thread.
 final class Exchange: UpstreamListener {
   private(set) var plan: StreamPlan
   private(set) var lifecycle: Lifecycle
-  private(set) var attempts: Attempts
+  /// Calls to providers so far.
+  private(set) var callCount = 0
 
+  private var attempts: Attempts
   private let worker: Worker
   private var connection: Connection?
   private var call: UpstreamCall?
@@ -16,7 +19,7 @@ final class Exchange: UpstreamListener {
   /// Something waits to be done at the end of the loop's step; see `Worker.settle`.
   private var isUnsettled = false
   /// What the client is told when no attempt is left.
-  private var lastFailure: Failure?
+  private var told: (failure: Failure, speaker: Lifecycle.Speaker)?
   /// The attempt that runs has said something, or ended well.
   private var hasSucceeded = false
   private var isOver = false
@@ -50,6 +53,7 @@ final class Exchange: UpstreamListener {
 
   /// Calls the provider whose turn it is.
   private func beginCall() {
+    key = nil
     do throws(Failure) {
       let request = try plan.takeRequest(for: attempts.current)
       let endpoint = target.endpoint
@@ -57,34 +61,50 @@ final class Exchange: UpstreamListener {
       let call = UpstreamCall(
         request, to: endpoint, key: key, connectTimeout: worker.settings.timeouts.connect, listener: self)
       self.call = call
+      callCount += 1
       endpoint.gate.pass(call, at: worker.now)
     } catch {
-      // A fallback that cannot carry what was asked is passed over like one that refuses the key.
-      follow(error, .keyRefused, hasFreshKey: false)
+      follow(error, .refused, hasFreshKey: false)
     }
   }
 
   /// An attempt has failed before any output: another follows, or the client is told.
   private func attemptFailed(_ failure: Failure, _ verdict: Verdict) {
-    let hasFreshKey = target.endpoint.standing.failed(verdict, key: key, at: worker.now)
     releaseUpstream()
+    guard !verdict.showsLife else {
+      noteLife()
+      return follow(failure, verdict, hasFreshKey: false)
+    }
+    let (hasFreshKey, isLeftOut) = target.endpoint.standing.failed(verdict, key: key, at: worker.now)
+    if isLeftOut, plan.targets.count > 1 {
+      let what = "\(target.endpoint.provider.name) is left out for \(Breaker.openTime)"
+      worker.log.warning("\(what): \(Breaker.threshold) attempts have failed in a row")
+    }
     follow(failure, verdict, hasFreshKey: hasFreshKey)
   }
 
+  private func noteLife() {
+    guard target.endpoint.standing.succeeded(), plan.targets.count > 1 else { return }
+    worker.log.notice("\(target.endpoint.provider.name) answers again and is no longer left out")
+  }
+
   private func follow(_ failure: Failure, _ verdict: Verdict, hasFreshKey: Bool) {
-    // That a fallback refuses its key must not make a passing failure of the model that was asked for look final.
-    if lastFailure == nil || failure.isRetryable { lastFailure = failure }
+    let told = failureToTell(failure)
+    self.told = told
     let now = worker.now
-    let failed = target.endpoint.provider.name
+    let ofKey = target.endpoint.standing.keys.count > 1 ? key.map { " with key \($0 + 1)" } ?? "" : ""
+    let cause = failure.cause.map { " (\($0))" } ?? ""
+    let failed = "\(lifecycle.speaker.model)\(ofKey) failed with \(failure.kind.rawValue)\(cause)"
     let next = attempts.next(after: verdict, hasFreshKey: hasFreshKey, jitter: .random(in: 0..<1)) {
       plan.targets[$0].endpoint.standing.admit(at: now)
     }
     switch next {
-    case .giveUp: act(lifecycle.fail(lastFailure ?? failure, at: now))
+    case .giveUp:
+      if callCount > 1 { worker.log.notice("\(failed); no attempt is left for request \(plan.context.id)") }
+      act(lifecycle.fail(told.failure, of: told.speaker, at: now))
     case .attempt(let wait):
-      let what = "\(failed) failed with \(failure.kind.rawValue) (\(failure.status))"
-      let then = "asking \(target.endpoint.provider.name) in \(wait.nanoseconds / 1_000_000) ms"
-      worker.log.notice("\(what); \(then), attempt \(attempts.count) of request \(plan.context.id)")
+      let then = "asking \(target.speaker.model) in \(wait.nanoseconds / 1_000_000) ms"
+      worker.log.notice("\(failed); \(then), attempt \(callCount + 1) of request \(plan.context.id)")
       if wait > .zero {
         lifecycle.wait(until: now + wait)
         reschedule()
@@ -92,6 +112,12 @@ final class Exchange: UpstreamListener {
         beginAttempt()
       }
     }
+  }
+
+  /// What a fallback refuses must not make a passing failure of the model that was asked for look final.
+  private func failureToTell(_ failure: Failure) -> (failure: Failure, speaker: Lifecycle.Speaker) {
+    if let told, !failure.isRetryable, told.failure.isRetryable || attempts.current > 0 { return told }
+    return (failure, lifecycle.speaker)
   }
 
   private func beginAttempt() {
@@ -104,7 +130,7 @@ final class Exchange: UpstreamListener {
     guard !hasSucceeded else { return }
     hasSucceeded = true
     plan.forgetAsk()
-    target.endpoint.standing.succeeded()
+    noteLife()
   }
 
   // MARK: The provider

@@ -21,10 +21,13 @@ struct Router {
       case "/v1/chat/completions":
         try answer(request, as: .chatCompletions, context, crossOrigin, from: connection)
       case "/v1/models":
-        try Self.allowReading(request)
+        // OpenAI's libraries send a key, so that a browser asks first.
+        let allow = "GET, HEAD, OPTIONS"
+        if request.method == "OPTIONS" { return answerPreflight(request, allow, context, crossOrigin, connection) }
+        try Self.allowReading(request, allow: allow)
         answer(ModelList.body(of: worker.settings), type: "application/json", context, connection)
       case "/ping":
-        try Self.allowReading(request)
+        try Self.allowReading(request, allow: "GET, HEAD")
         answer(Array("pong\n".utf8), type: "text/plain; charset=utf-8", context, connection)
       default:
         throw Failure(
@@ -42,9 +45,7 @@ struct Router {
     let methods = dialect == .stream ? ["GET", "POST", "OPTIONS"] : ["POST", "OPTIONS"]
     let allow = methods.joined(separator: ", ")
     guard methods.contains(request.method) else { throw Self.notAllowed(request, allow: allow) }
-    if request.method == "OPTIONS" {
-      return answer(status: 204, crossOrigin.preflight(request.params, allow: allow), context, connection)
-    }
+    if request.method == "OPTIONS" { return answerPreflight(request, allow, context, crossOrigin, connection) }
     guard crossOrigin.admits(request.params) else {
       throw Failure(
         .badRequest, status: 403, "a page of another site asks; its origin must stand in cors.allow_origins")
@@ -64,8 +65,8 @@ struct Router {
   }
 
   /// The web server leaves the body of a HEAD's answer out.
-  private static func allowReading(_ request: Request) throws(Failure) {
-    guard ["GET", "HEAD"].contains(request.method) else { throw notAllowed(request, allow: "GET, HEAD") }
+  private static func allowReading(_ request: Request, allow: String) throws(Failure) {
+    guard ["GET", "HEAD"].contains(request.method) else { throw notAllowed(request, allow: allow) }
   }
 
   private static func notAllowed(_ request: Request, allow: String) -> Failure {
@@ -87,6 +88,13 @@ struct Router {
     let header = ResponseHeader(
       status: 200, [("Content-Type", type), ("Cache-Control", "no-store")] + context.fields)
     send(header, body, context, connection, ended: "done")
+  }
+
+  private func answerPreflight(
+    _ request: Request, _ allow: String, _ context: RequestContext, _ crossOrigin: CrossOrigin,
+    _ connection: Connection
+  ) {
+    answer(status: 204, crossOrigin.preflight(request.params, allow: allow), context, connection)
   }
 
   private func answer(

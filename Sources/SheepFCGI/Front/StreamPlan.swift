@@ -8,11 +8,12 @@ struct StreamPlan {
     let model: Settings.Model
 
     var wire: Wire { endpoint.provider.wire }
+    var name: String { "\(endpoint.provider.name)/\(model.name)" }
 
     var speaker: Lifecycle.Speaker {
       let provider = endpoint.provider
       return Lifecycle.Speaker(
-        model: "\(provider.name)/\(model.name)", provider: provider.name, price: model.price, secrets: provider.secrets)
+        model: name, provider: provider.name, price: model.price, secrets: provider.secrets)
     }
 
     func request(_ ask: Ask) throws(Failure) -> ProviderRequest {
@@ -41,7 +42,10 @@ struct StreamPlan {
       throw Failure(.badRequest, "model is missing and the site has no default; send one that /v1/models lists")
     }
     guard let target = worker.target(named: name) else {
-      throw Failure(.badRequest, "model '\(name.prefix(200))' is not served here; send one that /v1/models lists")
+      // OpenAI's libraries have an error of its own for a 404.
+      let status = dialect == .chatCompletions ? 404 : 400
+      let what = "model '\(name.prefix(200))' is not served here; send one that /v1/models lists"
+      throw Failure(.badRequest, status: status, what)
     }
     first = try target.request(ask)
     let others = worker.fallback.filter { $0.endpoint !== target.endpoint || $0.model.name != target.model.name }

@@ -117,6 +117,7 @@ final class Worker {
       self.settings = settings
       makeEndpoints()
     case .drain: drain()
+    case .endStreams: endStreams(at: now)
     }
   }
 
@@ -177,7 +178,9 @@ final class Worker {
 
   func exchangeEnded(_ exchange: Exchange) {
     exchanges[ObjectIdentifier(exchange)] = nil
-    accessLog.write(exchange.plan.context, exchange.lifecycle, attempts: exchange.attempts.count, at: now)
+    accessLog.write(
+      exchange.plan.context, exchange.lifecycle, asked: exchange.plan.targets[0].name,
+      attempts: exchange.callCount, at: now)
   }
 
   // MARK: Providers
@@ -215,6 +218,7 @@ final class Worker {
       exchange.fail(Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1))
     }
     settle()
+    if let drainTimer { timers.cancel(drainTimer) }
     let timer = Timer { [unowned self] _ in stop() }
     drainTimer = timer
     timers.schedule(timer, at: now + Self.farewellTime)

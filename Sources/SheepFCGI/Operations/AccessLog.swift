@@ -14,15 +14,21 @@ struct AccessLog: Sendable {
   }
 
   /// A generation that is over.
-  func write(_ context: RequestContext, _ lifecycle: Lifecycle, attempts: Int, at now: Instant) {
+  /// - Parameters:
+  ///   - asked: the model that was asked for, which need not be the one that spoke.
+  ///   - attempts: calls to providers.
+  func write(_ context: RequestContext, _ lifecycle: Lifecycle, asked: String, attempts: Int, at now: Instant) {
     var line = begin(context)
     line.add("model", lifecycle.speaker.model)
+    if asked != lifecycle.speaker.model { line.add("asked", asked) }
     line.add("status", lifecycle.status)
     switch lifecycle.outcome {
     case .done(let reason)?:
       line.add("ended", "done")
       line.add("finish", reason.name)
-    case .failed(let failure)?: line.add("ended", failure.kind.rawValue)
+    case .failed(let failure)?:
+      line.add("ended", failure.kind.rawValue)
+      if let cause = failure.cause { line.add("cause", cause) }
     case .clientStalled?: line.add("ended", "client_stalled")
     case .clientLeft?, nil: line.add("ended", "client_left")
     }

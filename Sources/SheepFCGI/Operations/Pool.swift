@@ -55,6 +55,8 @@ final class WorkerHandle: Sendable {
     case connection(Int32)
     case settings(Settings)
     case drain
+    /// Ends the streams that still run.
+    case endStreams
   }
 
   /// More than any worker ever has.

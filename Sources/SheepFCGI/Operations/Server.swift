@@ -77,6 +77,7 @@ struct Server: ~Copyable {
     try poller.add(ended.descriptor, .read, .workerEnded)
     var left = count
     var isDraining = false
+    var isEnding = false
     while left > 0 {
       for index in 0..<poller.wait(milliseconds: -1) {
         switch poller.event(index)?.target {
@@ -92,7 +93,10 @@ struct Server: ~Copyable {
             case SIGHUP: reloadSettings()
             // Unhandled, it would end the process and every stream.
             case SIGUSR2: log.warning("USR2 replaces nothing in this version; start a new process, then TERM this one")
-            case SIGTERM where isDraining, SIGINT where isDraining: endNow()
+            case SIGTERM where isEnding, SIGINT where isEnding: endNow()
+            case SIGTERM where isDraining, SIGINT where isDraining:
+              isEnding = true
+              endStreams()
             default:
               guard !isDraining else { continue }
               isDraining = true
@@ -110,8 +114,13 @@ struct Server: ~Copyable {
     for handle in pool.handles { handle.mailbox.post(.drain) }
   }
 
+  private func endStreams() {
+    log.notice("a second signal: running streams are ended")
+    for handle in pool.handles { handle.mailbox.post(.endStreams) }
+  }
+
   private func endNow() {
-    log.notice("ended at once by a second signal")
+    log.notice("ended at once by a third signal")
     queue.close()
     exit(0)
   }

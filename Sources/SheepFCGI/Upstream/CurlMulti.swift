@@ -11,8 +11,6 @@ final class CurlMulti {
   private var curlDeadline: Instant?
   /// Transfers whose answer has ended but whose body has not, in the order of their deadlines.
   private var lingering: [(call: UpstreamCall, until: Instant)] = []
-  /// The reset of a stream may wait to be sent. That is not done in `cancel`, as it may tell other calls things.
-  private var holdsResets = false
   /// The running transfers, by their easy handle.
   private var calls: [UnsafeMutableRawPointer: UpstreamCall] = [:]
   /// What the transfers share beside the multi handle's connections: TLS sessions, which libcurl else keeps for each easy
@@ -37,6 +35,9 @@ final class CurlMulti {
     sheep_share_set_data(share, CURL_LOCK_DATA_SSL_SESSION)
     let unretained = Unmanaged.passUnretained(self).toOpaque()
     sheep_multi_set_long(multi, CURLMOPT_MAXCONNECTS, connections)
+    // One stream a connection with HTTP/2 too. Where several share one, libcurl 7.88 lets all of them wait for one that is
+    // paused, keeps up to 32 MiB of it, and holds back the reset of one that is cancelled.
+    sheep_multi_set_long(multi, CURLMOPT_PIPELINING, Int(CURLPIPE_NOTHING))
     sheep_multi_set_pointer(multi, CURLMOPT_SOCKETDATA, unretained)
     sheep_multi_set_pointer(multi, CURLMOPT_TIMERDATA, unretained)
     sheep_multi_set_socket(multi) { _, socket, what, context, _ in
@@ -90,10 +91,8 @@ final class CurlMulti {
   func cancel(_ call: UpstreamCall) {
     postponed.removeAll { $0 === call }
     guard let easy = call.abandon() else { return }
-    // Over HTTP/2, libcurl 7.88 keeps a stream's reset back until its connection sends something else. So one that has no
-    // other stream is closed, as one of HTTP/1.1 is, and one that has is made to send.
+    // An HTTP/2 connection could be used again, but then the provider would not hear of the cancel before.
     sheep_easy_set_long(easy, CURLOPT_FORBID_REUSE, 1)
-    if call.isHTTP2 { holdsResets = true }
     release(easy)
   }
 
@@ -106,7 +105,6 @@ final class CurlMulti {
 
   /// When `wake` is to be called at the latest.
   var deadline: Instant? {
-    if holdsResets { return .past }
     guard let linger = lingering.first?.until else { return curlDeadline }
     return curlDeadline.map { min($0, linger) } ?? linger
   }
@@ -120,23 +118,12 @@ final class CurlMulti {
     let due = lingering.prefix { $0.until <= now }
     lingering.removeFirst(due.count)
     for (call, _) in due { cancel(call) }
-    sendResets()
   }
 
   /// Nobody hears the call any more, but its answer is over, so its body ends soon: once it has, its connection can be
   /// used again.
   func linger(_ call: UpstreamCall, at now: Instant) {
     lingering.append((call, now + Self.lingerTime))
-  }
-
-  /// Sends the resets. libcurl does not tell which calls share a connection; a pause ends with the sending of what waits.
-  private func sendResets() {
-    guard holdsResets else { return }
-    holdsResets = false
-    for call in Array(calls.values) where call.isHTTP2 && !call.isPaused {
-      call.pause()
-      call.resume()
-    }
   }
 
   private func act(_ socket: Int32, _ events: Int32) {

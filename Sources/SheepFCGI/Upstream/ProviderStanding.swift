@@ -30,21 +30,26 @@ final class ProviderStanding: Sendable {
     keys.count < 2 ? keys.indices.first : state.withLock { $0.keys.take(at: now) }
   }
 
-  func succeeded() {
-    guard isTroubled.load(ordering: .relaxed) else { return }
-    isTroubled.store(false, ordering: .relaxed)
-    state.withLock { $0.breaker.succeeded() }
+  /// The provider answers.
+  /// - Returns: whether it was left out until now.
+  func succeeded() -> Bool {
+    guard isTroubled.load(ordering: .relaxed) else { return false }
+    return state.withLock { state in
+      isTroubled.store(false, ordering: .relaxed)
+      return state.breaker.succeeded()
+    }
   }
 
-  /// An attempt failed.
-  /// - Returns: whether there is a key that does not rest.
-  func failed(_ verdict: Verdict, key: Int?, at now: Instant) -> Bool {
-    guard verdict.blamesProvider else { return false }
-    isTroubled.store(true, ordering: .relaxed)
-    return state.withLock { state in
-      state.breaker.failed(at: now)
+  /// An attempt failed, and the provider is to blame.
+  /// - Returns: whether there is a key that does not rest, and whether the provider has just come to be left out.
+  func failed(_ verdict: Verdict, key: Int?, at now: Instant) -> (hasFreshKey: Bool, isLeftOut: Bool) {
+    state.withLock { state in
       if let key { state.keys.note(verdict, of: key, at: now) }
-      return state.keys.hasFresh(at: now)
+      let hasFresh = state.keys.hasFresh(at: now)
+      // As long as another key may have room, a key's limit is not the provider's.
+      guard verdict.isOfProvider || !hasFresh else { return (hasFresh, false) }
+      isTroubled.store(true, ordering: .relaxed)
+      return (hasFresh, state.breaker.failed(at: now))
     }
   }
 }

@@ -13,10 +13,12 @@ final class UpstreamCall {
   /// Which of the provider's keys it is sent with.
   private let key: Int?
   private let connectTimeout: Duration
-  private var request: ProviderRequest
+  private let path: String
+  /// The request's, which libcurl reads from here; nil once it has been sent and answered.
+  private var body: UnsafeMutableRawBufferPointer?
   private var easy: UnsafeMutableRawPointer?
   private var head = ResponseHead()
-  private(set) var isPaused = false
+  private var isPaused = false
   private var hasNoDescriptor = false
   /// Bytes that came after the last that anyone wanted.
   private var surplus = 0
@@ -37,32 +39,36 @@ final class UpstreamCall {
     return sheep_version_info().pointee.cainfo.map { String(cString: $0) }
   }()
 
-  /// Whether it shares its connection with others, if the provider will.
-  var isHTTP2: Bool { endpoint.provider.http == .http2 }
-
   init(
     _ request: ProviderRequest, to endpoint: ProviderEndpoint, key: Int?, connectTimeout: Duration,
     listener: any UpstreamListener
   ) {
-    self.request = request
+    path = request.path
+    // Its address must hold as long as libcurl reads it.
+    let body = UnsafeMutableRawBufferPointer.allocate(byteCount: request.body.count, alignment: 1)
+    body.copyBytes(from: request.body)
+    self.body = body
     self.endpoint = endpoint
     self.key = key
     self.connectTimeout = connectTimeout
     self.listener = listener
   }
 
+  deinit {
+    body?.deallocate()
+  }
+
   /// Sets up the handle. The call must outlive the transfer: `CurlMulti` sees to that.
   func prepare(_ easy: UnsafeMutableRawPointer) {
     self.easy = easy
     let unretained = Unmanaged.passUnretained(self).toOpaque()
-    sheep_easy_set_string(easy, CURLOPT_URL, endpoint.provider.baseURL + request.path)
+    sheep_easy_set_string(easy, CURLOPT_URL, endpoint.provider.baseURL + path)
     sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, endpoint.headers(key: key).list)
-    sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count))
-    request.body.withUnsafeBytes { body in
-      _ = sheep_easy_set_pointer(easy, CURLOPT_COPYPOSTFIELDS, UnsafeMutableRawPointer(mutating: body.baseAddress))
+    if let body {
+      sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
+      sheep_easy_set_pointer(easy, CURLOPT_POSTFIELDS, body.baseAddress)
     }
-    request.body = []
-    let version = isHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
+    let version = endpoint.provider.http == .http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
     sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
     sheep_easy_set_long(easy, CURLOPT_BUFFERSIZE, Self.receiveBufferBytes)
     sheep_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(connectTimeout.nanoseconds / 1_000_000))
@@ -143,8 +149,18 @@ final class UpstreamCall {
     } else if head.status >= 200 {
       // libcurl would take the name for a coding that it lacks, and give the transfer up.
       if let easy, head.namesNoCoding { sheep_easy_set_long(easy, CURLOPT_HTTP_CONTENT_DECODING, 0) }
+      releaseBody()
       listener?.upstreamAnswered(head)
     }
+  }
+
+  /// An open stream shall not hold on to a long conversation. libcurl reads a body again only where no answer came.
+  private func releaseBody() {
+    var sent: curl_off_t = 0
+    guard let easy, let body, sheep_easy_get_size(easy, CURLINFO_SIZE_UPLOAD_T, &sent) == CURLE_OK, sent >= body.count
+    else { return }
+    body.deallocate()
+    self.body = nil
   }
 
   /// Returns false to break the transfer off.
@@ -175,6 +191,8 @@ final class UpstreamCall {
     var status = 0
     sheep_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
     if result == CURLE_OK { return .complete }
+    // A head beyond libcurl's own bound.
+    if result == CURLE_OUT_OF_MEMORY { return .noResponse }
     if status != 0 { return .brokenOff }
     var proxyStatus = 0
     sheep_easy_get_long(easy, CURLINFO_HTTP_CONNECTCODE, &proxyStatus)

@@ -150,17 +150,18 @@ struct AskFields {
       guard try json.integerOrSkip() == 1 else {
         throw Failure(.badRequest, "n is not 1; a request has one answer here, so ask again for another")
       }
-    // In another case some providers read it all the same, and so past what the site has fixed.
-    case _ where Self.own.contains(name.lowercased()): try json.skip()
+    // In another case, or with a letter that folds to one of ASCII, some read it all the same, and so past what the site
+    // has fixed.
+    case _ where Self.own.contains(name.lowercased()) || !name.utf8.allSatisfy({ $0 < 0x80 }): try json.skip()
     default: try keep(name, &json)
     }
   }
 
-  /// What is ours to say to a provider. `models` is OpenRouter's list of others to take: which models a client may spend
-  /// money on is the site's affair.
+  /// What is ours to say to a provider, in all the words that one has for it. `models` (OpenRouter) and `fallbacks`
+  /// (LiteLLM) list others to take: which models a client may spend money on is the site's affair.
   private static let own: Set = [
-    "model", "models", "messages", "max_tokens", "max_completion_tokens", "temperature", "stream", "stream_options",
-    "n",
+    "model", "models", "fallbacks", "messages", "max_tokens", "max_completion_tokens", "max_new_tokens",
+    "max_output_tokens", "n_predict", "num_predict", "temperature", "stream", "stream_options", "n",
   ]
 
   private mutating func keep(_ name: String, _ json: inout JSONReader) throws(JSONReader.Malformed) {

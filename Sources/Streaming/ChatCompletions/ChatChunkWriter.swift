@@ -20,6 +20,8 @@ struct ChatChunkWriter: AnswerWriter {
     opening = []
     opening.append("data: {")
     identity.write(object: "chat.completion.chunk", model: model, to: &opening)
+    // Where usage was asked for, OpenAI has it in every chunk, and null in all but the last.
+    if includesUsage { opening.append(",\"usage\":null") }
     opening.append(",\"choices\":[")
   }
 
@@ -60,8 +62,9 @@ struct ChatChunkWriter: AnswerWriter {
     JSONEscaping.append(completion.finishReason.name, to: &output)
     output.append("}]}\n\n")
     if includesUsage, let usage = completion.usage {
-      output.append(opening.span)
-      output.append("],\"usage\":")
+      output.append("data: {")
+      identity.write(object: "chat.completion.chunk", model: completion.model, to: &output)
+      output.append(",\"choices\":[],\"usage\":")
       ChatIdentity.write(usage, to: &output)
       output.append("}\n\n")
     }

@@ -62,7 +62,7 @@ struct ChatCompletionWriter: AnswerWriter {
 
   func ping(to output: inout [UInt8]) {}
 
-  func done(_ completion: Completion, to output: inout [UInt8]) {
+  mutating func done(_ completion: Completion, to output: inout [UInt8]) {
     output.append("{")
     identity.write(object: "chat.completion", model: completion.model, to: &output)
     output.append(",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\"")
@@ -78,6 +78,8 @@ struct ChatCompletionWriter: AnswerWriter {
       ChatIdentity.write(usage, to: &output)
     }
     output.append("}\n")
+    // It waits in the buffer from here on; twice is too often.
+    (content, refused, thoughts, calls) = ([], [], [], [])
   }
 
   /// Nothing has gone out before the end, so a failure has a status line of its own.

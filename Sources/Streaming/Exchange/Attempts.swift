@@ -1,14 +1,14 @@
 /// Which attempt follows one that failed before any output: the same model again, the next of the fallback models, or
 /// none. One of these for each generation.
 ///
-/// The models come in the order in which they are to be tried; each has the policy's number of attempts to itself. A
-/// provider that is left out (`Breaker`) is passed over as long as there is another one; retries are not its affair.
+/// The models come in the order in which they are to be tried, the first being the one that was asked for; each has the
+/// policy's number of attempts to itself. One whose provider is left out (`Breaker`) comes after all others.
 public struct Attempts: Sendable {
   /// How often and how soon.
   public struct Policy: Sendable {
     /// Tries of one model in all; 1: never again.
     public var attempts: Int
-    /// Before the second try; doubled for each further one. Zero: at once.
+    /// Before the second try, or up to a quarter less by chance; doubled for each further one. Zero: at once.
     public var backoff: Duration
     /// The longest wait for one more try. A provider that wishes for a longer one is not asked again.
     public var maxWait: Duration
@@ -28,11 +28,10 @@ public struct Attempts: Sendable {
 
   /// The model that is being tried, counted from 0.
   public private(set) var current = 0
-  /// Attempts so far, of all models.
-  public private(set) var count = 1
 
   private let policy: Policy
-  private let models: Int
+  /// The models that are still to come, in their order.
+  private var rest: [Int]
   private var triesOfCurrent = 1
 
   /// - Parameters:
@@ -40,8 +39,8 @@ public struct Attempts: Sendable {
   ///   - admit: whether the provider of a model may be asked (`Breaker`).
   public init(_ policy: Policy, models: Int, admit: (Int) -> Bool) {
     self.policy = policy
-    self.models = models
-    current = (0..<models).first(where: admit) ?? 0
+    rest = Array(0..<models)
+    turnToNext(admit)
   }
 
   /// - Parameters:
@@ -51,32 +50,36 @@ public struct Attempts: Sendable {
   public mutating func next(
     after verdict: Verdict, hasFreshKey: Bool, jitter: Double, admit: (Int) -> Bool
   ) -> Next {
-    guard verdict.blamesProvider else { return .giveUp }
-    if triesOfCurrent < policy.attempts, let wait = wait(after: verdict, hasFreshKey: hasFreshKey, jitter: jitter) {
+    // Of one that only stands in it says nothing about the others.
+    if verdict == .final, current == 0 { return .giveUp }
+    // One that is left out by now has no further try as long as there is another.
+    if triesOfCurrent < policy.attempts, rest.isEmpty || admit(current),
+      let wait = wait(after: verdict, hasFreshKey: hasFreshKey, jitter: jitter)
+    {
       triesOfCurrent += 1
-      count += 1
       return .attempt(after: wait)
     }
-    guard let next = (current + 1..<models).first(where: admit) else { return .giveUp }
-    current = next
-    triesOfCurrent = 1
-    count += 1
+    guard !rest.isEmpty else { return .giveUp }
+    turnToNext(admit)
     return .attempt(after: .zero)
+  }
+
+  private mutating func turnToNext(_ admit: (Int) -> Bool) {
+    current = rest.remove(at: rest.firstIndex(where: admit) ?? 0)
+    triesOfCurrent = 1
   }
 
   /// How long to wait for another try of the same model; nil: there is no point in one.
   private func wait(after verdict: Verdict, hasFreshKey: Bool, jitter: Double) -> Duration? {
     switch verdict {
-    case .final: return nil
+    case .final, .refused: return nil
     case .keyRefused: return hasFreshKey ? .zero : nil
     case .keyLimited where hasFreshKey: return .zero
-    case .keyLimited(let wish?), .transient(let wish?): return wish <= policy.maxWait ? wish * (1 + jitter / 4) : nil
-    case .keyLimited, .transient: return min(backoff(jitter), policy.maxWait)
+    // "At once" and times that are past come from clocks and habits, and would not let anything pass.
+    case .keyLimited(let wish?) where wish > .zero, .transient(let wish?) where wish > .zero:
+      return wish <= policy.maxWait ? min(wish * (1 + jitter / 4), policy.maxWait) : nil
+    case .keyLimited, .transient:
+      return min(policy.backoff * (1 << min(triesOfCurrent - 1, 20)), policy.maxWait) * (1 - jitter / 4)
     }
-  }
-
-  /// 1, 2, 4 … times the policy's, and up to a quarter more by chance.
-  private func backoff(_ jitter: Double) -> Duration {
-    policy.backoff * (Double(1 << min(triesOfCurrent - 1, 20)) * (1 + jitter / 4))
   }
 }

@@ -22,14 +22,20 @@ public struct Breaker: Equatable, Sendable {
   }
 
   /// The provider answered.
-  public mutating func succeeded() {
-    failures = 0
-    openUntil = nil
+  /// - Returns: whether it was left out until now.
+  @discardableResult
+  public mutating func succeeded() -> Bool {
+    defer { (failures, openUntil) = (0, nil) }
+    return openUntil != nil
   }
 
   /// An attempt failed, and not through the request's fault.
-  public mutating func failed(at now: Instant) {
+  /// - Returns: whether it has just opened.
+  @discardableResult
+  public mutating func failed(at now: Instant) -> Bool {
     failures += 1
-    if failures >= Self.threshold { openUntil = now + Self.openTime }
+    guard failures >= Self.threshold else { return false }
+    openUntil = now + Self.openTime
+    return failures == Self.threshold
   }
 }

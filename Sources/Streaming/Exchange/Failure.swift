@@ -44,6 +44,8 @@ public struct Failure: Error, Equatable, Sendable {
   public var isRetryable: Bool
   /// Whole seconds until another try makes sense.
   public var retryAfter: Int?
+  /// What the operator is told beyond the kind, in our own words alone: never the provider's.
+  public var cause: String?
   /// The methods that the path allows, for a 405.
   public var allow: String?
 
@@ -78,6 +80,7 @@ public struct Failure: Error, Equatable, Sendable {
     case nil:
       self.init(.upstreamFailed, "\(provider) failed\(said)")
     }
+    cause = failure.status.map { "status \($0)" }
     retryAfter = failure.retryAfter.map { Int($0.rounded(.up).clamped(to: 0...31_536_000)) }
   }
 

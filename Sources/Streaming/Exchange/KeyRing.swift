@@ -33,7 +33,7 @@ public struct KeyRing: Equatable, Sendable {
     switch verdict {
     case .keyRefused: restsUntil[key] = now + Self.refusedRest
     case .keyLimited(let wish): restsUntil[key] = now + min(wish ?? Self.limitedRest, Self.longestRest)
-    case .transient, .final: break
+    case .transient, .refused, .final: break
     }
   }
 }

@@ -4,72 +4,6 @@
 /// It is told what happened and at what time, writes the answer into its buffer, and returns what the loop must do.
 /// Exactly one terminal event ends a stream (`Completion` or `Failure`), or a status line where nothing went out before.
 public struct Lifecycle {
-  /// What every answer to the request says, whoever speaks.
-  public struct Subject: Sendable {
-    public var requestID: String
-    /// Header fields: the request's id, what CORS asks for.
-    public var fields: [(name: String, value: String)]
-
-    public init(requestID: String, fields: [(name: String, value: String)]) {
-      self.requestID = requestID
-      self.fields = fields
-    }
-  }
-
-  /// Who is asked in one attempt.
-  public struct Speaker: Sendable {
-    /// `provider/model`, as resolved.
-    public var model: String
-    public var provider: String
-    public var price: Price?
-    /// What must never come back: the provider's keys.
-    public var secrets: [String]
-
-    public init(model: String, provider: String, price: Price?, secrets: [String]) {
-      self.model = model
-      self.provider = provider
-      self.price = price
-      self.secrets = secrets
-    }
-  }
-
-  /// How the provider's reply came to its end.
-  public enum UpstreamEnd: Equatable, Sendable {
-    /// The body ended as HTTP says it must.
-    case complete
-    /// The connection broke, or ended inside the body.
-    case brokenOff
-    /// What came is no HTTP response.
-    case noResponse
-    /// No connection came about; why.
-    case unreachable(String)
-    case connectTimedOut
-    /// This process has no descriptor left for a connection.
-    case noDescriptor
-  }
-
-  public enum Action: Equatable {
-    case nothing
-    /// Something waits in the buffer.
-    case send
-    /// The same, and nothing will follow it: the provider is no longer needed.
-    case finish
-    /// The client takes nothing: cut it off. The provider is no longer needed.
-    case abandon
-    /// The attempt has failed before any output (`failedAttempt`), and its provider is no longer needed. What follows is
-    /// the loop's choice (`Attempts`): `begin`, `wait` or `fail`.
-    case attemptFailed
-    /// The wait is over: `begin` the next attempt.
-    case attemptDue
-  }
-
-  public enum Outcome: Equatable, Sendable {
-    case done(FinishReason)
-    case failed(Failure)
-    case clientLeft
-    case clientStalled
-  }
-
   public let subject: Subject
   /// Who is asked now, or was last.
   public private(set) var speaker: Speaker
@@ -95,9 +29,6 @@ public struct Lifecycle {
   private var finishReason: FinishReason?
   private var hasToolCalls = false
   private var firstTokenAt: Instant?
-
-  /// The longest answer that is collected to be sent in one piece.
-  static let wholeBound = 16 << 20
 
   /// Begins with the first attempt.
   /// - Parameters:
@@ -145,9 +76,9 @@ public struct Lifecycle {
   /// Whether the provider has said anything that the client was, or will be, told.
   public var hasOutput: Bool { deadlines.firstOutputAt != nil }
 
-  /// Ends the attempt, and with it everything where something has been said or another attempt would fail as well.
+  /// Ends the attempt, and with it everything where something has been said.
   private mutating func failAttempt(_ failure: Failure, _ verdict: Verdict, at now: Instant) -> Action {
-    guard !hasOutput, verdict.blamesProvider else { return fail(failure, at: now) }
+    guard !hasOutput else { return fail(failure, at: now) }
     isRunning = false
     failedAttempt = (failure, verdict)
     return .attemptFailed
@@ -194,11 +125,14 @@ public struct Lifecycle {
       return fail(
         Failure(.overloaded, "the server has no descriptor left for another stream; ask again", retryAfter: 1), at: now)
     case .unreachable(let why):
-      let failure = Failure(.upstreamUnreachable, "\(speaker.provider) cannot be reached: \(why)")
+      var failure = Failure(.upstreamUnreachable, "\(speaker.provider) cannot be reached: \(why)")
+      failure.cause = why
       return failAttempt(failure, .transient(wish: nil), at: now)
     case .connectTimedOut:
-      let why = "\(speaker.provider) cannot be reached: no connection in time"
-      return failAttempt(Failure(.upstreamUnreachable, status: 504, why), .transient(wish: nil), at: now)
+      let why = "no connection in time"
+      var failure = Failure(.upstreamUnreachable, status: 504, "\(speaker.provider) cannot be reached: \(why)")
+      failure.cause = why
+      return failAttempt(failure, .transient(wish: nil), at: now)
     }
   }
 
@@ -272,9 +206,9 @@ public struct Lifecycle {
     }
     buffer.endToken()
     guard form.isWhole else { return .send }
-    guard writer.collectedBytes <= Self.wholeBound else {
+    guard writer.collectedBytes <= ReplyReader.wholeBound else {
       let remedy = "send \"stream\": true for it, or a lower max_tokens"
-      var failure = Failure(.upstreamFailed, "the answer is longer than \(Self.wholeBound) bytes; \(remedy)")
+      var failure = Failure(.upstreamFailed, "the answer is longer than \(ReplyReader.wholeBound) bytes; \(remedy)")
       failure.isRetryable = false
       return fail(failure, at: now)
     }
@@ -296,8 +230,10 @@ public struct Lifecycle {
   }
 
   /// Ends it with a failure: by the status line where that is still held, else by an event.
-  public mutating func fail(_ failure: Failure, at now: Instant) -> Action {
+  /// - Parameter speaker: whose failure it is; nil: that of who was asked last, or ours.
+  public mutating func fail(_ failure: Failure, of speaker: Speaker? = nil, at now: Instant) -> Action {
     guard outcome == nil else { return .nothing }
+    if let speaker { self.speaker = speaker }
     if status == 0 {
       status = failure.status
       var header = writer.failureForm.header(failure)

@@ -7,6 +7,8 @@ public enum Verdict: Equatable, Sendable {
   case keyLimited(wish: Duration?)
   /// This key is refused, or its account has no money: it would be again. Another key, or another provider, may do.
   case keyRefused
+  /// The provider will not do this, be it for the key or for what was asked. Another provider may.
+  case refused
   /// It would fail again, wherever it is asked.
   case final
 
@@ -15,7 +17,8 @@ public enum Verdict: Equatable, Sendable {
     let wish = failure.retryAfter.map { Duration.seconds(min(max($0, 0), 31_536_000)) }
     self =
       switch failure.status {
-      case 401?, 402?, 403?: .keyRefused
+      case 401?, 402?: .keyRefused
+      case 403?: .refused
       case 429? where failure.isQuota: .keyRefused
       case 429?: .keyLimited(wish: wish)
       case 408?, 500?, 502?, 503?, 504?, 529?: .transient(wish: wish)
@@ -23,6 +26,9 @@ public enum Verdict: Equatable, Sendable {
       }
   }
 
-  /// Whether the provider, rather than the request, is to blame.
-  public var blamesProvider: Bool { self != .final }
+  /// Whether it is the provider that has failed, with whatever key.
+  public var isOfProvider: Bool { if case .transient = self { true } else { false } }
+
+  /// Whether the provider works, and it was the request that it did not like.
+  public var showsLife: Bool { self == .refused || self == .final }
 }

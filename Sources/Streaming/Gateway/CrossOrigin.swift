@@ -29,7 +29,7 @@ public struct CrossOrigin: Sendable {
     guard let origin = params["HTTP_ORIGIN"], allows(origin) else { return fields }
     let isOpen = allowed.contains("*")
     fields.append(("Access-Control-Allow-Origin", isOpen ? "*" : origin))
-    fields.append(("Access-Control-Expose-Headers", "X-Request-Id, Retry-After"))
+    fields.append(("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, X-Should-Retry"))
     if allowsCredentials, !isOpen { fields.append(("Access-Control-Allow-Credentials", "true")) }
     return fields
   }

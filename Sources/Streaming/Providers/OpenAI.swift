@@ -21,9 +21,10 @@ public struct OpenAIDecoder: ProviderDecoder {
   private struct Call {
     var number: Int
     var id: [UInt8]
+    var name: [UInt8]
   }
 
-  /// The provider's own number and id of each tool call, in the order of their beginning. Its place here is our index.
+  /// The provider's own number of each tool call, its id and its name, in the order of their beginning. Its place here is our index.
   private var calls: [Call] = []
   private var refused = false
 
@@ -266,17 +267,21 @@ public struct OpenAIDecoder: ProviderDecoder {
   ) {
     var fragment = fragment
     let id = fragment.id.map { [UInt8](copying: bytes.extracting($0.range)) } ?? []
+    let name = fragment.name.map { [UInt8](copying: bytes.extracting($0.range)) } ?? []
     // Some give all calls the same number (Gemini); a name with another id begins another call.
     if let index = calls.lastIndex(where: { $0.number == number }),
       fragment.name == nil || id.isEmpty || id == calls[index].id
     {
       fragment.index = index
       fragment.id = nil
+      // Clients put the pieces of a name together, so one that is repeated must not reach them.
+      if name == calls[index].name { fragment.name = nil }
+      if calls[index].name.isEmpty { calls[index].name = name }
     } else {
       guard calls.count < Self.callBound else { return }
       fragment.index = calls.count
       fragment.isFirst = true
-      calls.append(Call(number: number, id: id))
+      calls.append(Call(number: number, id: id, name: name))
     }
     deltas.append(.toolCall(fragment))
   }

@@ -11,6 +11,8 @@ public struct ProviderFailure: Error, Equatable, Sendable {
   public var retryAfter: Double?
   /// The account's money is used up: another try fails as well.
   public var isQuota = false
+  /// The key is wrong, whatever the status says.
+  private var refusesKey = false
 
   public init(status: Int? = nil, message: String = "", retryAfter: Double? = nil) {
     self.status = status
@@ -28,6 +30,7 @@ public struct ProviderFailure: Error, Equatable, Sendable {
       if message.isEmpty, status.map({ $0 >= 400 }) ?? true { message = Self.plainText(body) }
     }
     if let status { self.status = status }
+    if refusesKey { self.status = 401 }
   }
 
   /// Reads the value of an `error` member. Nil for those that mean there is none: null, false, 0, "", [] and {}.
@@ -38,6 +41,7 @@ public struct ProviderFailure: Error, Equatable, Sendable {
     try read(&json)
     let isEmpty = json.bytes.extracting(start..<json.position).allSatisfy { $0.isSpace || "0[]{}\"".utf8.contains($0) }
     if kind == .null || kind == .boolean || isEmpty { return nil }
+    if refusesKey { status = 401 }
   }
 
   /// A short text that a person can read; empty for anything else, such as a page or compressed bytes.
@@ -75,6 +79,9 @@ public struct ProviderFailure: Error, Equatable, Sendable {
       || name.equals("status_code", in: bytes)
     {
       try readStatus(&json)
+    } else if name.equals("reason", in: bytes) {
+      // Gemini says it so, under a 400.
+      if try json.stringOrSkip()?.text(in: bytes) == "API_KEY_INVALID" { refusesKey = true }
     } else if name.equals("retryDelay", in: bytes) {
       retryAfter = try json.stringOrSkip().flatMap { RetryTime.seconds($0.text(in: bytes)) } ?? retryAfter
     } else {
@@ -99,6 +106,8 @@ public struct ProviderFailure: Error, Equatable, Sendable {
   /// The first message said is the provider's own; nested ones repeat or explain it.
   private mutating func take(message text: String) {
     if message.isEmpty { message = text }
+    // xAI says it in words alone, under a 400.
+    if text.hasPrefix("Incorrect API key provided") { refusesKey = true }
   }
 
   /// The HTTP status that a provider's name for a failure stands for.

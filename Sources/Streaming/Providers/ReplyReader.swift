@@ -18,7 +18,7 @@ struct ReplyReader {
     var what: String
   }
 
-  /// The longest answer that is taken in one piece.
+  /// Bytes of the longest answer in one piece, be it taken or given.
   static let wholeBound = 16 << 20
   /// The longest body of a refusal that is looked into.
   static let refusalBound = 64 << 10

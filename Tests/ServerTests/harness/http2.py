@@ -48,6 +48,8 @@ class Connection:
         self._requests = {}
         self._open = {}
         self._outbox = bytearray()
+        # Of the goodbye; the requests of later streams are nobody's.
+        self._last = None
         self._changed = threading.Condition()
         self._woken, self._waker = socket.socketpair()
         # One byte wakes as well as many: where no more fit, none is needed.
@@ -63,8 +65,8 @@ class Connection:
         """No new request on this connection, please; those that run may end (RFC 9113, section 6.8)."""
         with self._changing():
             # By hand, as h2's own would let nothing follow it.
-            last = self._protocol.highest_inbound_stream_id
-            self._outbox += GoAwayFrame(stream_id=0, last_stream_id=last, error_code=0).serialize()
+            self._last = self._protocol.highest_inbound_stream_id
+            self._outbox += GoAwayFrame(stream_id=0, last_stream_id=self._last, error_code=0).serialize()
 
     # For the calls
 
@@ -150,6 +152,8 @@ class Connection:
                 protocol.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case StreamEnded():
                 headers, body = self._requests.pop(event.stream_id)
+                if self._last is not None and event.stream_id > self._last:
+                    return
                 call = StreamCall(self, event.stream_id, headers, bytes(body))
                 self._open[event.stream_id] = call
                 self._calls.put(call)

@@ -1,0 +1,39 @@
+// What the lifecycle is told, and what it tells.
+extension Lifecycle {
+  /// How the provider's reply came to its end.
+  public enum UpstreamEnd: Equatable, Sendable {
+    /// The body ended as HTTP says it must.
+    case complete
+    /// The connection broke, or ended inside the body.
+    case brokenOff
+    /// What came is no HTTP response.
+    case noResponse
+    /// No connection came about; why.
+    case unreachable(String)
+    case connectTimedOut
+    /// This process has no descriptor left for a connection.
+    case noDescriptor
+  }
+
+  public enum Action: Equatable {
+    case nothing
+    /// Something waits in the buffer.
+    case send
+    /// The same, and nothing will follow it: the provider is no longer needed.
+    case finish
+    /// The client takes nothing: cut it off. The provider is no longer needed.
+    case abandon
+    /// The attempt has failed before any output (`failedAttempt`), and its provider is no longer needed. What follows is
+    /// the loop's choice (`Attempts`): `begin`, `wait` or `fail`.
+    case attemptFailed
+    /// The wait is over: `begin` the next attempt.
+    case attemptDue
+  }
+
+  public enum Outcome: Equatable, Sendable {
+    case done(FinishReason)
+    case failed(Failure)
+    case clientLeft
+    case clientStalled
+  }
+}
