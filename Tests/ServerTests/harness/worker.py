@@ -24,7 +24,7 @@ def settings(base_url, **changes):
                     "models": {"mock": {"price_per_mtok": {"prompt": 1.0, "completion": 2.0}}, "plain": {}},
                 }
             },
-            # Later versions try again by themselves; these tests count the calls.
+            # One alone, as tests count the provider's calls and await its first failure; those of retries ask for more.
             "retry": {"attempts": 1},
         },
         changes,
