@@ -59,6 +59,34 @@ def test_an_answer_in_one_piece_is_asked_as_a_stream_and_collected(chat):
     assert chat.worker.request(answer.request_id)["ended"] == "done"
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_of_the_prompt_was_cached_is_told(chat, stream):
+    usage = USAGE | {"prompt_tokens_details": {"cached_tokens": 4}}
+    options = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    with chat.post({"messages": HI} | options, PATH) as answer:
+        chat.provider.next_call().answer(stream_of("a", usage=usage))
+        told = json.loads(data_lines(answer)[-2]) if stream else answer.json()
+    assert told["usage"] == usage
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_model_is_the_one_that_spoke_where_a_fallback_did(module_sites, stream):
+    first, second = module_sites.scripted(), module_sites.scripted()
+    site = module_sites.site(
+        first,
+        nginx={"chat": True},
+        providers={"other": {"base_url": second.base_url, "models": {"spare": {}}}},
+        fallback=["other/spare"],
+        timeouts={"hold": "1h"},
+    )
+    with site.post({"messages": HI, "stream": stream}, PATH) as answer:
+        first.next_call().answer("{}", "application/json", "503 No")
+        second.next_call().answer(stream_of("a", "b"))
+        told = [json.loads(line) for line in data_lines(answer)[:-1]] if stream else [answer.json()]
+    assert {each["model"] for each in told} == {"other/spare"}
+    assert len(told) == (3 if stream else 1)
+
+
 def test_what_is_not_known_here_reaches_an_openai_wire_as_it_came(chat):
     body = b'{"messages":[{"role":"user","content":"Hi"}],"seed": 7,"x":{ "y":[1.50] },"stop":"END","n":1,"models":["z"]}'
     with chat.post(body, PATH) as answer:
