@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from harness.fastcgi import FastCGI
+from harness.scripted import chunk
 from harness.waiting import wait_until
 from harness.worker import KEY, logfmt
 
@@ -45,6 +46,38 @@ def test_every_other_request_has_one_too(site, ask, status, ended):
     line = site.worker.request(answer.request_id)
     assert (line["status"], line["ended"]) == (status, ended)
     assert line["route"] and int(line["duration_ms"]) >= 0
+
+
+# Each tells the usage so far before, or beside, its first token.
+TOLD_EARLY = {
+    "anthropic": [
+        {"type": "message_start", "message": {"usage": {"input_tokens": 9, "output_tokens": 1}}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}},
+    ],
+    "openai": [chunk({"content": "a"}, usage={"prompt_tokens": 9, "completion_tokens": 1})],
+}
+
+
+@pytest.mark.parametrize("wire", TOLD_EARLY)
+@pytest.mark.parametrize("ended", ["upstream_truncated", "client_left"])
+def test_what_a_stream_without_a_good_end_has_cost_so_far_is_logged(sites, wire, ended):
+    provider = sites.scripted()
+    base_url = provider.base_url.removesuffix("/v1")
+    site = sites.site(provider, providers={"mock": {"wire": wire, "base_url": base_url}})
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        call.head()
+        for event in TOLD_EARLY[wire]:
+            call.event(event)
+        assert answer.next_token() == "a"
+        if ended == "upstream_truncated":
+            call.reset()
+            assert answer.all_events().error["type"] == ended
+    line = site.worker.request(answer.request_id)
+    assert line["ended"] == ended
+    assert (line["prompt_tokens"], line["completion_tokens"]) == ("9", "1")
+    assert float(line["cost_usd"]) == pytest.approx(9e-6 + 2e-6)
 
 
 def test_thinking_and_tool_calls_are_no_visible_tokens(site):
