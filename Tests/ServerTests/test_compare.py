@@ -1,9 +1,11 @@
 """`sheepfcgi compare`: the configured models beside each other."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -27,6 +29,23 @@ def compare(*arguments, config=None, directory=None, **env):
         timeout=2 * LIMIT,
     )
     return done.returncode, done.stdout.splitlines(), done.stderr
+
+
+@contextlib.contextmanager
+def comparing(provider, *arguments):
+    """The running comparison of one model, whose calls the test answers."""
+    process = subprocess.Popen(
+        [SHEEPFCGI, "compare", *arguments],
+        env={"SHEEP_BASE_URL": provider.base_url, "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def cells(line):
@@ -59,21 +78,35 @@ def test_json_has_numbers_for_numbers(mock, tmp_path):
 
 def test_the_model_may_use_so_many_tokens_and_no_more(sites, tmp_path):
     provider = sites.scripted()
-    process = subprocess.Popen(
-        [SHEEPFCGI, "compare", "--tokens", "77", "--prompt", "Baa?"],
-        env={"SHEEP_BASE_URL": provider.base_url, "PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
+    with comparing(provider, "--tokens", "77", "--prompt", "Baa?") as process:
         call = provider.next_call()
         assert call.json["max_tokens"] == 77 and call.prompt == "Baa?"
         call.answer("data: [DONE]\n\n")
         output, _ = process.communicate(timeout=LIMIT)
-    finally:
-        process.kill()
     assert process.returncode == 0 and cells(output.splitlines()[2])[2:4] == ["–", "–"]
+
+
+def test_the_median_of_the_runs_counts_and_not_an_odd_one(sites):
+    provider = sites.scripted()
+    with comparing(provider, "--runs", "3", "--json") as process:
+        for is_slow, tokens in ((True, 30), (False, 11), (False, 10)):
+            call = provider.next_call()
+            if is_slow:
+                time.sleep(5)
+            call.answer(stream_of("a", usage={"prompt_tokens": 9, "completion_tokens": tokens}))
+        output, _ = process.communicate(timeout=LIMIT)
+    (row,) = json.loads(output)
+    assert row["runs"] == 3 and row["completion_tokens"] == 11
+    assert row["ttft_ms"] <= row["total_ms"] < 5000
+
+
+def test_the_runs_share_a_connection(sites):
+    provider = sites.scripted()
+    with comparing(provider, "--runs", "3") as process:
+        for _ in range(3):
+            provider.next_call().answer(stream_of("a"))
+        process.communicate(timeout=LIMIT)
+    assert process.returncode == 0 and provider.accepted == 1
 
 
 @pytest.mark.parametrize("prompt, reason", [("fail=401", "refused the site's key"), ("n=9 cut=3", "broke off")])
