@@ -202,3 +202,27 @@ def test_the_preflight_of_any_other_page_allows_nothing(open_site, site):
 def test_options_tells_the_methods_to_anyone(site, path, methods):
     with site.request("OPTIONS", path) as answer:
         assert answer.status == 204 and answer.header("Allow") == methods
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        b"x-a\r\nSet-Cookie: a=b",
+        b"x-a\nx-b",
+        b"x-a\rx-b",
+        b"x-\0",
+        b"x-\x7f",
+        b"x-\x1b[31m",
+        "x-ä".encode(),
+        b"x-\xff\xfe",
+        b"x" * 2049,
+    ],
+    ids=lambda named: repr(named[:24]),
+)
+def test_what_is_no_list_of_headers_does_not_come_back(open_site, named):
+    with FastCGI(open_site.worker.address) as connection:
+        response = connection.ask(
+            "OPTIONS", "/stream", HTTP_ORIGIN=ALLOWED, HTTP_ACCESS_CONTROL_REQUEST_HEADERS=named
+        )
+    assert response.head["Access-Control-Allow-Headers"] == "Content-Type, Last-Event-ID"
+    assert "Set-Cookie" not in response.head and not response.body
