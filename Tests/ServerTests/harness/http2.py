@@ -61,12 +61,17 @@ class Connection:
         with self._changing():
             self._ends = True
 
-    def go_away(self):
-        """No new request on this connection, please; those that run may end (RFC 9113, section 6.8)."""
+    def go_away(self, last=None):
+        """No new request on this connection, please; those that run may end (RFC 9113, section 6.8).
+
+        `last` is the highest stream for which anything was or will be done; without it, the highest of all.
+        """
         with self._changing():
             # By hand, as h2's own would let nothing follow it.
-            self._last = self._protocol.highest_inbound_stream_id
+            self._last = self._protocol.highest_inbound_stream_id if last is None else last
             self._outbox += GoAwayFrame(stream_id=0, last_stream_id=self._last, error_code=0).serialize()
+        # Whatever is asked from here on meets it.
+        wait_until(lambda: not self._outbox, "the GOAWAY is sent")
 
     # For the calls
 
