@@ -1,14 +1,12 @@
 """A provider that is called over HTTP/2: one stream a connection, which the next stream uses again."""
 
 import contextlib
-import select
 
 import pytest
 from h2.errors import ErrorCodes
 
 from harness.http2 import HTTP2Provider
 from harness.scripted import chunk, stream_of
-from harness.waiting import wait_until
 
 
 @pytest.fixture
@@ -137,73 +135,34 @@ def test_a_stream_that_runs_outlives_its_connections_goaway_and_the_next_takes_a
     assert provider.accepted == 2
 
 
-@pytest.fixture
-def pair(site, provider):
-    """Two streams on one connection, the lower one first: each one's call and open answer. The lower one has begun."""
-    with site.ask("x") as one, site.ask("y") as two:
-        calls = sorted((provider.next_call(), provider.next_call()), key=lambda call: call.stream)
-        low, high = [(call, {"x": one, "y": two}[call.prompt]) for call in calls]
-        begin(*low)
-        yield low, high
-
-
-def begin(call, answer):
-    call.head()
-    call.token("a")
-    assert answer.next_token() == "a"
-
-
-def go_on(call, answer):
-    call.token("b")
-    call.finish()
-    events = answer.all_events()
-    assert events.text == "ab" and events.done
-
-
-def test_a_stream_above_a_goaways_last_is_asked_for_again_as_nothing_was_done_for_it(provider, pair):
-    low, (call, answer) = pair
-    call.connection.go_away(last=low[0].stream)
-    again = provider.next_call()
-    assert again.prompt == call.prompt and again.connection is not call.connection
-    again.answer(stream_of("c"))
-    assert answer.all_events().text == "c"
-    go_on(*low)
-
-
-def test_a_stream_above_a_goaways_last_whose_head_has_come_is_asked_for_again_or_told(provider, pair):
-    """Which of them depends on whether libcurl has handed the head on."""
-    low, (call, answer) = pair
-    call.head()
-    call.connection.go_away(last=low[0].stream)
-    wait_until(
-        lambda: provider.has_been_called() or select.select([answer.socket], [], [], 0)[0], "the stream goes on or ends"
-    )
-    if provider.has_been_called():
-        provider.next_call().answer(stream_of("c"))
-        assert answer.all_events().text == "c"
-    else:
-        answer.problem(502, "upstream_truncated")
-    go_on(*low)
-
-
-def test_a_stream_above_a_goaways_last_that_has_output_ends_in_an_error(provider, pair):
-    low, (call, answer) = pair
-    begin(call, answer)
-    call.connection.go_away(last=low[0].stream)
-    events = answer.all_events()
-    assert events.tokens == ["a"] and events.error["type"] == "upstream_truncated"
-    assert not provider.has_been_called()
-    go_on(*low)
-
-
-def test_a_stream_alone_above_a_goaways_last_is_an_attempt_that_failed(trusting, provider):
-    with trusting(provider, retry={"attempts": 2, "backoff": "20ms"}).ask("x") as answer:
+def test_a_stream_above_a_goaways_last_is_asked_for_again_as_nothing_was_done_for_it(site, provider):
+    """The provider's idle limit has run out while the request was on its way. It is no attempt that failed."""
+    with site.ask("x") as answer:
         call = provider.next_call()
-        call.connection.go_away(last=0)
+        call.connection.go_away(last=call.stream - 2)
         again = provider.next_call()
-        assert again.prompt == "x" and again.connection is not call.connection
+        assert again.connection is not call.connection and (again.prompt, again.body) == (call.prompt, call.body)
         again.answer(stream_of("a"))
         assert answer.all_events().text == "a"
+
+
+def test_a_new_connection_that_says_goodbye_at_once_is_a_failure(trusting, provider):
+    with trusting(provider).ask("x") as answer:
+        provider.next_call().connection.go_away(last=0)
+        answer.problem(502, "upstream_truncated")
+    assert not provider.has_been_called()
+
+
+def test_a_stream_above_a_goaways_last_that_has_output_ends_in_an_error(site, provider):
+    with site.ask("x") as answer:
+        call = provider.next_call()
+        call.head()
+        call.token("a")
+        assert answer.next_token() == "a"
+        call.connection.go_away(last=call.stream - 2)
+        events = answer.all_events()
+        assert events.tokens == ["a"] and events.error["type"] == "upstream_truncated"
+    assert not provider.has_been_called()
 
 
 def test_a_goaway_while_nothing_runs_costs_the_next_request_nothing(site, provider):

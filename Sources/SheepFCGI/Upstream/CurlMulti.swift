@@ -143,10 +143,11 @@ final class CurlMulti {
     while let message = curl_multi_info_read(multi, &left)?.pointee {
       guard message.msg == CURLMSG_DONE, let easy = message.easy_handle else { continue }
       guard let call = calls[easy] else { continue }
-      let end = UpstreamCall.end(message.data.result, easy)
+      let result = message.data.result
+      let end = call.repeats(after: result, easy) ? nil : UpstreamCall.end(result, easy)
       _ = call.detach()
       release(easy)
-      call.ended(end)
+      if let end { call.ended(end) } else { start(call) }
     }
   }
 

@@ -20,6 +20,7 @@ final class UpstreamCall {
   private var head = ResponseHead()
   private var isPaused = false
   private var hasNoDescriptor = false
+  private var isRepeated = false
   /// Bytes that came after the last that anyone wanted.
   private var surplus = 0
 
@@ -120,6 +121,17 @@ final class UpstreamCall {
   func abandon() -> UnsafeMutableRawPointer? {
     endpoint.gate.left(self)
     return detach()
+  }
+
+  /// Whether it is to be started again, once: over HTTP/2 libcurl does not do so itself where a kept connection takes its
+  /// leave as the request comes (RFC 9113, section 6.8).
+  func repeats(after result: CURLcode, _ easy: UnsafeMutableRawPointer) -> Bool {
+    var (status, connections) = (0, 1)
+    sheep_easy_get_long(easy, CURLINFO_RESPONSE_CODE, &status)
+    sheep_easy_get_long(easy, CURLINFO_NUM_CONNECTS, &connections)
+    guard result == CURLE_HTTP2, status == 0, connections == 0, !isRepeated else { return false }
+    isRepeated = true
+    return true
   }
 
   /// The handle is no longer this call's.
