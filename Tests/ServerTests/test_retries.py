@@ -1,8 +1,10 @@
 """Attempts that fail before any output: the next one of the same model, the next key, the fallback models."""
 
 import json
+import re
 import socket
 import time
+from email.utils import formatdate
 
 import pytest
 
@@ -183,6 +185,16 @@ def test_a_short_wish_is_kept(scripted, headers, body):
         assert answer.all_events().text == "a"
 
 
+def test_a_wish_that_is_a_date_is_kept(scripted):
+    with scripted.ask("x") as answer:
+        began = time.monotonic()
+        # A date has no fraction of a second, so it is more than a second away.
+        refuse(scripted.provider.next_call(), 429, Retry_After=formatdate(time.time() + 2, usegmt=True))
+        scripted.provider.next_call().answer(stream_of("a"))
+        assert time.monotonic() - began >= 0.9
+        assert answer.all_events().text == "a"
+
+
 @pytest.mark.parametrize("status, kind", [(429, "rate_limited"), (503, "overloaded")])
 def test_a_wish_of_an_hour_is_not_waited_for_but_passed_on(scripted, status, kind):
     with scripted.ask("x") as answer:
@@ -207,6 +219,24 @@ def test_the_client_is_kept_alive_between_attempts(sites):
     _, answer = waiting(sites)
     with answer:
         assert answer.next_event().type == "comment"
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry_After": "3600"}])
+def test_who_failed_together_does_not_come_back_together(sites, headers):
+    """Up to a quarter is added by chance."""
+    site = sites.site(
+        sites.scripted(), retry={"attempts": 2, "backoff": "1h", "max_wait": "2h"}, timeouts={"hold": "1h"}
+    )
+
+    def waits():
+        return re.findall(r"asking mock in (\d+) ms", site.worker.log())
+
+    for number in range(3):
+        with site.ask("x"):
+            refuse(site.provider.next_call(), 503, **headers)
+            wait_until(lambda: len(waits()) > number, "the log tells the wait")
+    assert len(set(waits())) == 3
+    assert all(3_600_000 <= int(wait) <= 4_500_000 for wait in waits())
 
 
 def test_a_client_that_leaves_during_a_wait_ends_it(sites):
@@ -247,6 +277,28 @@ def test_another_model_answers_where_the_first_cannot(two, status):
     assert done["model"] == "other/spare" and done["cost_usd"] == 1
     line = site.worker.request(answer.request_id)
     assert (line["model"], line["attempts"], line["ended"]) == ("other/spare", "2", "done")
+
+
+def test_a_fallback_whose_wire_cannot_carry_the_request_is_passed_over(sites):
+    first, deaf, third = sites.scripted(), sites.scripted(), sites.scripted()
+    site = sites.site(
+        first,
+        providers={
+            "deaf": {"base_url": deaf.base_url.removesuffix("/v1"), "wire": "anthropic", "models": {"m": {}}},
+            "other": {"base_url": third.base_url, "models": {"spare": {}}},
+        },
+        fallback=["deaf/m", "other/spare"],
+        timeouts={"hold": "1h"},
+        nginx={"chat": True},
+    )
+    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
+    with site.post({"messages": [{"role": "user", "content": [sound]}]}, "/v1/chat/completions") as answer:
+        refuse(first.next_call(), 503)
+        call = third.next_call()
+        assert call.json["messages"][0]["content"] == [sound]
+        call.answer(stream_of("a"))
+        assert answer.json()["model"] == "other/spare"
+    assert not deaf.has_been_called()
 
 
 def test_a_bad_request_is_not_carried_to_another_model(two):
@@ -350,6 +402,19 @@ def test_a_refusal_of_what_was_asked_says_nothing_against_the_provider(two):
                 if status == 500:
                     second.next_call().answer(stream_of("a"))
                 answer.body()
+
+
+def test_a_success_in_between_begins_the_count_anew(two):
+    site, first, second = two()
+    for works in 2 * [False, False, False, False, True]:
+        with site.ask("x") as answer:
+            call = first.next_call()
+            if works:
+                call.answer(stream_of("a"))
+            else:
+                refuse(call, 500)
+                second.next_call().answer(stream_of("a"))
+            assert answer.all_events().done["model"] == ("mock/mock" if works else "other/spare")
 
 
 def test_all_workers_of_a_process_leave_it_out_together(two):
