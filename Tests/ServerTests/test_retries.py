@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import socket
 import time
 from email.utils import formatdate
@@ -9,7 +10,7 @@ from email.utils import formatdate
 import pytest
 
 from harness.scripted import chunk, stream_of
-from harness.waiting import LIMIT, free_port, wait_until
+from harness.waiting import free_port, wait_until
 from harness.worker import KEY, merge
 
 # As the defaults, but for the waits.
@@ -524,17 +525,73 @@ def test_no_key_comes_back_whichever_was_quoted(keyed):
     assert not any(key in keyed.worker.log() for key in (KEY, "second-key", "third-key"))
 
 
+# Reading the configuration again
+
+
+def reload(site, config):
+    """The worker has it when it lists a model of its own, `read`."""
+    site.worker.write(merge(config, {"providers": {"mock": {"models": {"read": {}}}}}))
+    site.worker.signal(signal.SIGHUP)
+
+    def is_in_force():
+        with site.get("/v1/models") as answer:
+            return "mock/read" in [each["id"] for each in answer.json()["data"]]
+
+    wait_until(is_in_force, "the configuration is read again")
+
+
+def config_of(site):
+    return json.loads(site.worker.config_path.read_text())
+
+
 def test_a_reload_takes_the_settings_of_what_runs_away_from_nobody(two):
     """The fallback is gone from the configuration while a request of before waits for it."""
     site, first, second = two(retry={"attempts": 2, "backoff": "300ms", "max_wait": "1s"})
     with site.ask("x") as answer:
         call = first.next_call()
-        config = json.loads(site.worker.config_path.read_text())
+        config = config_of(site)
         del config["fallback"], config["providers"]["other"]
-        site.worker.write(config)
-        site.worker.popen.send_signal(1)
-        wait_until(lambda: "read again" in site.worker.log(), "the configuration is read again", LIMIT)
+        reload(site, config)
         refuse(call, 500)
         refuse(first.next_call(), 500)
         second.next_call().answer(stream_of("a"))
         assert answer.all_events().done["model"] == "other/spare"
+
+
+def test_a_fallback_is_asked_from_the_reload_on_that_brings_it(two):
+    site, first, second = two(fallback=[])
+    with site.ask("x") as answer:
+        refuse(first.next_call(), 500)
+        answer.problem(502, "upstream_failed")
+    reload(site, config_of(site) | {"fallback": ["other/spare"]})
+    with site.ask("x") as answer:
+        refuse(first.next_call(), 500)
+        second.next_call().answer(stream_of("a"))
+        assert answer.all_events().done["model"] == "other/spare"
+
+
+def test_a_provider_that_is_left_out_stays_so_over_a_reload(two):
+    site, first, second = two()
+    for number in range(6):
+        if number == 5:
+            reload(site, config_of(site))
+        with site.ask("x") as answer:
+            if number < 5:
+                refuse(first.next_call(), 500)
+            second.next_call().answer(stream_of("a"))
+            assert answer.all_events().done["model"] == "other/spare"
+    assert not first.has_been_called()
+
+
+def test_a_resting_key_rests_on_over_a_reload(keyed):
+    with keyed.ask("x") as answer:
+        refuse(keyed.provider.next_call(), 401)
+        keyed.provider.next_call().answer(stream_of("a"))
+        assert answer.all_events().text == "a"
+    reload(keyed, config_of(keyed))
+    for expected in ("third-key", "second-key", "third-key"):
+        with keyed.ask("x") as answer:
+            call = keyed.provider.next_call()
+            assert bearer(call) == expected
+            call.answer(stream_of("a"))
+            answer.all_events()
