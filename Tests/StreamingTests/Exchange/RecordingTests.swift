@@ -45,6 +45,26 @@ struct RecordingTests {
     }
   }
 
+  /// The short ones at every place, the long ones at random ones.
+  @Test(arguments: Recordings.names)
+  func `a recording comes out the same wherever it is cut in two`(name: String) throws {
+    let stream = try Recordings.contents("\(name).sse")
+    let wire = try Recordings.wire(of: name)
+    func answer(_ pieces: ArraySlice<UInt8>...) -> [UInt8] {
+      var generation = Generation.streaming(wire: wire)
+      for piece in pieces { generation.send(Array(piece)) }
+      generation.end()
+      return generation.waiting
+    }
+    let whole = answer(stream[...])
+    let places =
+      stream.count <= 5000
+      ? Array(0...stream.count) : (0..<3_000_000 / stream.count).map { _ in Int.random(in: 0...stream.count) }
+    for place in places {
+      try #require(answer(stream[..<place], stream[place...]) == whole, "cut before byte \(place)")
+    }
+  }
+
   /// What an `.expect.json` says of the first choice.
   private struct Meant {
     var text: String
