@@ -12,6 +12,8 @@ struct Generation {
   var lifecycle: Lifecycle
   /// What the client has taken.
   private(set) var received: [UInt8] = []
+  /// There is one attempt, so its failure is the end.
+  var givesUp = true
 
   init(
     mark: BackpressureBuffer.Mark = .bytes(65_536), lineBound: Int = 1 << 20, price: Price? = nil,
@@ -61,9 +63,8 @@ struct Generation {
     giveUp(lifecycle.tick(at: Self.at(seconds)), at: seconds)
   }
 
-  /// There is one attempt, so its failure is the end.
   private mutating func giveUp(_ action: Lifecycle.Action, at seconds: Double) -> Lifecycle.Action {
-    guard action == .attemptFailed, let failure = lifecycle.failedAttempt?.failure else { return action }
+    guard givesUp, action == .attemptFailed, let failure = lifecycle.failedAttempt?.failure else { return action }
     return lifecycle.fail(failure, at: Self.at(seconds))
   }
 
