@@ -109,6 +109,22 @@ def test_the_runs_share_a_connection(sites):
     assert process.returncode == 0 and provider.accepted == 1
 
 
+def test_they_share_it_though_the_body_ends_behind_its_end_marker(sites):
+    provider = sites.scripted()
+    body = stream_of("a").encode()
+    with comparing(provider, "--runs", "3") as process:
+        for _ in range(3):
+            call = provider.next_call()
+            call.head(Transfer_Encoding="chunked")
+            call.send(b"%x\r\n%s\r\n" % (len(body), body))
+            time.sleep(0.05)
+            call.send(b"0\r\n\r\n")
+            call.keeps = True
+            call.answered.set()
+        process.communicate(timeout=LIMIT)
+    assert process.returncode == 0 and provider.accepted == 1
+
+
 @pytest.mark.parametrize("prompt, reason", [("fail=401", "refused the site's key"), ("n=9 cut=3", "broke off")])
 def test_a_provider_that_fails_has_a_row_with_the_reason(mock, tmp_path, prompt, reason):
     status, lines, said = compare("--prompt", prompt, config=settings(mock.base_url), directory=tmp_path)
@@ -160,27 +176,15 @@ def test_a_key_that_is_not_set_costs_the_other_models_nothing(mock, tmp_path):
     assert cells(lines[-1])[:2] == ["away", "locked"] and cells(lines[-1])[-1] == "no key: set NOT_SET"
 
 
-def test_what_was_measured_before_an_interrupt_is_told(sites, tmp_path):
+def test_what_was_measured_before_an_interrupt_is_told(sites):
     provider = sites.scripted()
-    (tmp_path / "sheepfcgi.yaml").write_text(json.dumps(settings(provider.base_url)))
-    process = subprocess.Popen(
-        [SHEEPFCGI, "compare", "--config", tmp_path / "sheepfcgi.yaml"],
-        env={"MOCK_KEY": KEY, "PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        try:
-            provider.next_call().answer(stream_of("a"))
-            provider.next_call().head()
-            process.send_signal(signal.SIGINT)
-            lines = process.communicate(timeout=LIMIT)[0].splitlines()
-        finally:
-            process.kill()
+    with comparing(provider, "--runs", "2") as process:
+        provider.next_call().answer(stream_of("a"))
+        provider.next_call().head()
+        process.send_signal(signal.SIGINT)
+        lines = process.communicate(timeout=LIMIT)[0].splitlines()
     assert process.returncode == 130
-    assert cells(lines[2])[:2] == ["mock", "mock"] and cells(lines[2])[4].endswith(" s")
-    assert cells(lines[3])[-1] == "interrupted"
+    assert cells(lines[2])[4].endswith(" s") and cells(lines[2])[-1] == "interrupted"
 
 
 def test_a_result_that_cannot_be_written_is_told(mock, tmp_path):
@@ -197,21 +201,10 @@ def test_a_result_that_cannot_be_written_is_told(mock, tmp_path):
     assert done.returncode == 71 and "standard output" in done.stderr
 
 
-def test_what_a_provider_says_breaks_no_row(sites, tmp_path):
+def test_what_a_provider_says_breaks_no_row(sites):
     provider = sites.scripted()
-    (tmp_path / "sheepfcgi.yaml").write_text(json.dumps(settings(provider.base_url)))
-    process = subprocess.Popen(
-        [SHEEPFCGI, "compare", "--config", tmp_path / "sheepfcgi.yaml", "--model", "mock/mock"],
-        env={"MOCK_KEY": KEY, "PATH": os.environ["PATH"]},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    with process:
-        try:
-            said = json.dumps({"error": {"message": "one\ntwo | three \x1b[2J"}})
-            provider.next_call().answer(said, "application/json", "400 No")
-            text = process.communicate(timeout=LIMIT)[0]
-        finally:
-            process.kill()
+    with comparing(provider) as process:
+        said = json.dumps({"error": {"message": "one\ntwo | three \x1b[2J"}})
+        provider.next_call().answer(said, "application/json", "400 No")
+        text = process.communicate(timeout=LIMIT)[0]
     assert len(text.splitlines()) == 3 and "one two \\| three  [2J" in text and "\x1b" not in text

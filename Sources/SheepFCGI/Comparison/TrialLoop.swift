@@ -52,10 +52,10 @@ final class TrialLoop {
     return nil
   }
 
-  private func turn(_ trial: Trial) {
+  private func turn(_ trial: Trial?) {
     let now = Clock.now()
     let own = upstream.deadline.map { Int32(clamping: max(0, now.milliseconds(to: $0) + 1)) } ?? -1
-    let other = trial.timeout
+    let other = trial?.timeout ?? -1
     for index in 0..<poller.wait(milliseconds: own < 0 ? other : other < 0 ? own : min(own, other)) {
       guard let (socket, readiness) = poller.event(index) else { continue }
       guard socket != interrupts.descriptor else {
@@ -65,13 +65,14 @@ final class TrialLoop {
       upstream.ready(socket, canRead: readiness.canRead, canWrite: readiness.canWrite, hasFailed: readiness.isError)
     }
     if let deadline = upstream.deadline, deadline <= Clock.now() { upstream.wake(at: Clock.now()) }
-    trial.tick()
+    trial?.tick()
   }
 
-  /// The answer is over, though its body may not be: the next run shall find the connection.
+  /// The answer is over, though its body may not be: the next run shall find the connection free.
   private func release(_ call: UpstreamCall?) {
     guard let call else { return }
     call.listener = nil
     upstream.linger(call, at: Clock.now())
+    while !upstream.isIdle, !isInterrupted { turn(nil) }
   }
 }

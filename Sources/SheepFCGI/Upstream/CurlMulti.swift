@@ -75,6 +75,9 @@ final class CurlMulti {
     try? poller.set(socket, interest, target(socket))
   }
 
+  /// Whether no transfer runs.
+  var isIdle: Bool { calls.isEmpty }
+
   /// Starts a transfer; it stays alive here until it has ended or is cancelled.
   func start(_ call: UpstreamCall) {
     guard !isBusy else { return postponed.append(call) }
