@@ -12,7 +12,7 @@ from harness.process import Process
 from harness.site import Sites
 
 # Fixtures that only some of the tests need.
-pytest_plugins = ("harness.beside", "harness.starting", "harness.reading", "harness.tls")
+pytest_plugins = ("harness.beside", "harness.failing", "harness.starting", "harness.reading", "harness.tls")
 
 
 def pytest_sessionstart(session):
