@@ -136,7 +136,7 @@ struct AttemptsTests {
   }
 
   @Test func `where all are left out the one that was asked for is tried all the same`() {
-    var attempts = attempts(models: 2, leftOut: [0, 1])
+    let attempts = attempts(models: 2, leftOut: [0, 1])
     #expect(attempts.current == 0)
   }
 
