@@ -43,6 +43,17 @@ def test_models_are_listed(client):
     assert [model.id for model in client.models.list()] == ["mock/mock", "mock/plain", "anthropic/m", "gemini/m"]
 
 
+def test_one_model_is_looked_up(client):
+    assert client.models.retrieve("mock/plain").id == "mock/plain"
+    with pytest.raises(openai.NotFoundError, match="nobody/x"):
+        client.models.retrieve("nobody/x")
+
+
+def test_a_model_that_is_not_served_is_not_found(client):
+    with pytest.raises(openai.NotFoundError, match="nobody/x"):
+        client.chat.completions.create(model="nobody/x", messages=HI)
+
+
 def test_a_stream_is_read_token_by_token(client, site, asking):
     opened = asking(lambda: client.chat.completions.create(model="mock/mock", messages=HI, stream=True))
     call = site.provider.next_call()

@@ -21,14 +21,12 @@ struct Router {
       case "/v1/chat/completions":
         try answer(request, as: .chatCompletions, context, crossOrigin, from: connection)
       case "/v1/models":
-        // OpenAI's libraries send a key, so that a browser asks first.
-        let allow = "GET, HEAD, OPTIONS"
-        if request.method == "OPTIONS" { return answerPreflight(request, allow, context, crossOrigin, connection) }
-        try Self.allowReading(request, allow: allow)
-        answer(ModelList.body(of: worker.settings), type: "application/json", context, connection)
+        try answerModels(request, context, crossOrigin, connection)
       case "/ping":
         try Self.allowReading(request, allow: "GET, HEAD")
         answer(Array("pong\n".utf8), type: "text/plain; charset=utf-8", context, connection)
+      case let path where path.hasPrefix("/v1/models/"):
+        try answerModels(request, context, crossOrigin, connection)
       default:
         throw Failure(
           .badRequest, status: 404, "there is nothing at \(request.path.prefix(200)); see /stream and /v1/models")
@@ -62,6 +60,26 @@ struct Router {
       throw Failure(.overloaded, "all of the server's streams are taken; ask again", retryAfter: 1)
     }
     worker.begin(plan, for: connection)
+  }
+
+  /// All of them, or the one that the path names.
+  private func answerModels(
+    _ request: Request, _ context: RequestContext, _ crossOrigin: CrossOrigin, _ connection: Connection
+  ) throws(Failure) {
+    // OpenAI's libraries send a key, so that a browser asks first.
+    let allow = "GET, HEAD, OPTIONS"
+    if request.method == "OPTIONS" { return answerPreflight(request, allow, context, crossOrigin, connection) }
+    try Self.allowReading(request, allow: allow)
+    let models = ModelList(of: worker.settings)
+    let body: [UInt8]
+    if request.path == "/v1/models" {
+      body = models.body
+    } else {
+      let name = String(request.path.dropFirst("/v1/models/".count))
+      guard let one = models.body(of: name) else { throw .unknownModel(name, status: 404) }
+      body = one
+    }
+    answer(body, type: "application/json", context, connection)
   }
 
   /// The web server leaves the body of a HEAD's answer out.

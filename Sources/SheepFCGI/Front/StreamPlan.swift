@@ -43,9 +43,7 @@ struct StreamPlan {
     }
     guard let target = worker.target(named: name) else {
       // OpenAI's libraries have an error of its own for a 404.
-      let status = dialect == .chatCompletions ? 404 : 400
-      let what = "model '\(name.prefix(200))' is not served here; send one that /v1/models lists"
-      throw Failure(.badRequest, status: status, what)
+      throw .unknownModel(name, status: dialect == .chatCompletions ? 404 : 400)
     }
     first = try target.request(ask)
     let others = worker.fallback.filter { $0.endpoint !== target.endpoint || $0.model.name != target.model.name }

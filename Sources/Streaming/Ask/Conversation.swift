@@ -75,7 +75,12 @@ struct Conversation: Equatable {
       append(message.parts, as: .assistant)
     case "tool", "function":
       let id = message.toolCallID
-      append([.toolResult(id: id, name: toolNames[id] ?? message.name, text: message.text)], as: .user)
+      let name = toolNames[id] ?? message.name
+      guard !name.isEmpty else {
+        let what = "messages[\(number)] answers the tool call '\(id.prefix(80))', which no message before it makes"
+        return Failure(.badRequest, "\(what); send the assistant's message with the call before it")
+      }
+      append([.toolResult(id: id, name: name, text: message.text)], as: .user)
     default:
       return Failure(
         .badRequest, "messages[\(number)].role is '\(message.role.prefix(40))'; send system, user, assistant or tool")

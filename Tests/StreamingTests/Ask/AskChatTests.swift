@@ -61,8 +61,11 @@ struct AskChatTests {
     #expect(ask.members.isEmpty)
   }
 
-  @Test(arguments: ["Model", "MAX_TOKENS", "Messages", "mOdels", "N", "Max_Completion_Tokens", "Stream", "\\u004dodel"])
-  func `nor in another case, which some providers do not mind`(name: String) throws {
+  @Test(arguments: [
+    "Model", "MAX_TOKENS", "Messages", "mOdels", "N", "Max_Completion_Tokens", "Stream", "\\u004dodel", "max_tokenſ",
+    "me\\u017f\\u017fages", "n_predict", "Max_New_Tokens", "max_output_tokens", "fallbacks",
+  ])
+  func `nor in another case, or word, which some providers do not mind`(name: String) throws {
     #expect(try ask("\"\(name)\":1").members.isEmpty)
   }
 

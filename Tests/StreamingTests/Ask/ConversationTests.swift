@@ -88,6 +88,13 @@ struct ConversationTests {
       ])
   }
 
+  @Test func `a result of a call that nobody made is a 400, unless it says of what`() throws {
+    let failure = #expect(throws: Failure.self) { try read(#"{"role":"tool","content":"x","tool_call_id":"t9"}"#) }
+    #expect(failure?.message.contains("messages[0] answers the tool call 't9'") == true)
+    let named = try read(#"{"role":"function","content":"x","name":"f"}"#)
+    #expect(named.turns.first?.parts == [.toolResult(id: "", name: "f", text: "x")])
+  }
+
   @Test(arguments: ["", "no", "[1]", #"{\"a\":"#, #"{} {}"#, #"{},\"x\":{}"#])
   func `arguments that are no JSON object cannot break the body`(arguments: String) throws {
     let conversation = try read(

@@ -19,6 +19,17 @@ struct OpenAIToolCallTests {
         == [.call(0, first: false, arguments: ":1}")])
   }
 
+  @Test func `a name that comes again is told once, one that comes in pieces in pieces`() throws {
+    var decoder = OpenAIDecoder()
+    var names: [String?] = []
+    for name in ["get", "get", "_it"] {
+      let said = try decoder.said(
+        delta: chunk(#"{"index":0,"id":"c","function":{"name":"\#(name)","arguments":"{}"}}"#))
+      for case .call(_, _, _, let name, _) in said ?? [] { names.append(name) }
+    }
+    #expect(names == ["get", nil, "_it"])
+  }
+
   @Test(arguments: [[0, 1], [1, 2], [3, 7], [7, 3], [-1, 5]])
   func `calls are numbered from 0, whatever the provider counts`(numbers: [Int]) throws {
     var decoder = OpenAIDecoder()

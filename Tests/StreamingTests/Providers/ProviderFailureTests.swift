@@ -47,6 +47,14 @@ struct ProviderFailureTests {
     #expect(failure(#"{"error":{"code":500,"type":"rate_limit_error"}}"#, status: 400).status == 400)
   }
 
+  @Test(arguments: [
+    #"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+    #"{"code":"invalid-argument","error":"Incorrect API key provided. You can obtain one."}"#,
+  ])
+  func `but where the body says that the key is wrong, it is the key`(body: String) {
+    #expect(failure(body, status: 400).status == 401)
+  }
+
   @Test(
     arguments: [
       ("invalid_request_error", 400), ("INVALID_ARGUMENT", 400), ("context_length_exceeded", 400),

@@ -23,6 +23,14 @@ struct ResponseHeadTests {
   }
 
   @Test(arguments: [
+    ("none", true), ("identity", true), ("", true), ("gzip", false), ("BR", false), ("none, gzip", false),
+  ])
+  func `a content coding that is none is told from one`(value: String, isNone: Bool) {
+    #expect(head("Content-Encoding: \(value)").namesNoCoding == isNone)
+    #expect(!head().namesNoCoding)
+  }
+
+  @Test(arguments: [
     ("Content-Type: application/json", "application/json"),
     ("content-type:TEXT/Event-Stream; charset=utf-8", "text/event-stream"),
     ("CONTENT-TYPE: text/html ;charset=x", "text/html"), ("X-Content-Type: a/b", ""), ("Content-Type", ""),
