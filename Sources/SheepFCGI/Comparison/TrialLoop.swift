@@ -48,7 +48,10 @@ final class TrialLoop {
       }
       turn(trial)
     }
-    if let call = trial.call { upstream.cancel(call) }
+    if let call = trial.call {
+      call.listener = nil
+      upstream.cancel(call)
+    }
     return nil
   }
 

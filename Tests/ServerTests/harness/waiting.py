@@ -49,11 +49,20 @@ def connect(address, limit=LIMIT, receive_buffer=None):
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.settimeout(limit)
-        connection.connect(address)
+        wait_until(lambda: _connects(connection, address), "the listener has room for a connection", limit)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _connects(connection, address):
+    """False where a Unix socket's backlog is full, for which its connect does not wait."""
+    try:
+        connection.connect(address)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_listening(address):
