@@ -49,7 +49,11 @@ def connect(address, limit=LIMIT, receive_buffer=None):
         if receive_buffer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         connection.settimeout(limit)
-        wait_until(lambda: _connects(connection, address), "the listener has room for a connection", limit)
+        end = time.monotonic() + limit
+        while not _connects(connection, address):
+            if time.monotonic() > end:
+                raise TimeoutError("the listener's backlog stays full")
+            time.sleep(0.01)
     except BaseException:
         connection.close()
         raise
