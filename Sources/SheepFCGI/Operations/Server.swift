@@ -122,7 +122,8 @@ struct Server: ~Copyable {
   private func endNow() {
     log.notice("ended at once by a third signal")
     queue.close()
-    exit(0)
+    // Without exit's handlers, which would take the libraries' state from under the workers.
+    _exit(0)
   }
 
   private mutating func reloadSettings() {
