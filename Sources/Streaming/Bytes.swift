@@ -29,6 +29,30 @@ extension Span<UInt8> {
     count == word.utf8CodeUnitCount && holds(word, at: 0)
   }
 
+  /// The first place at or after `start` that is no plain inside of a JSON string: a quote, a backslash, a control byte
+  /// or a byte beyond ASCII; else `count`.
+  func plainStringEnd(from start: Int) -> Int {
+    var index = start
+    // Eight bytes at a time: a byte's highest bit tells of each what it is, and the lowest that is set is right.
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let highs: UInt64 = 0x8080_8080_8080_8080
+    while index + 8 <= count {
+      let word = UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+      let quote = word ^ (ones &* UInt64(UInt8(ascii: "\"")))
+      let backslash = word ^ (ones &* UInt64(UInt8(ascii: "\\")))
+      let control = (word &- (ones &* 0x20)) & ~word
+      let found = (word | control | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash) & highs
+      guard found == 0 else { return index + found.trailingZeroBitCount / 8 }
+      index += 8
+    }
+    while index < count {
+      let byte = self[index]
+      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte < 0x20 || byte >= 0x80 { return index }
+      index += 1
+    }
+    return count
+  }
+
   func allSatisfy(_ condition: (UInt8) -> Bool) -> Bool {
     for index in indices where !condition(self[index]) { return false }
     return true

@@ -45,6 +45,19 @@ def test_a_token_is_with_the_client_before_the_provider_sends_the_next(scripted,
         assert answer.all_events().done
 
 
+def test_tokens_of_every_size_come_whole(scripted):
+    """Small pieces are joined for the socket, larger ones are not."""
+    texts = ["x" * size for size in (*range(1, 30), *range(900, 1050), 4000, 65_500)]
+    with scripted.ask("sizes") as answer:
+        call = scripted.provider.next_call()
+        call.head()
+        for text in texts:
+            call.token(text)
+            assert answer.next_token() == text
+        call.finish()
+        assert answer.all_events().done
+
+
 def test_an_event_that_came_in_single_bytes_is_passed_on_whole_at_its_last_byte(scripted):
     with scripted.ask("dribble") as answer:
         call = scripted.provider.next_call()

@@ -74,4 +74,23 @@ struct BytesTests {
     #expect(trimmed(" \n ").isEmpty)
     #expect(trimmed("").isEmpty)
   }
+
+  @Test func `the plain inside of a string ends at the first byte that is none, wherever it stands`() {
+    let special: [UInt8] = [0x00, 0x1F, 0x22, 0x5C, 0x80, 0xFF]
+    let plain: [UInt8] = [0x20, 0x21, 0x23, 0x5B, 0x5D, 0x7F]
+    for count in 0..<40 {
+      for place in 0..<max(1, count) {
+        for byte in special + plain {
+          var bytes = (0..<count).map { plain[$0 % plain.count] }
+          if place < count { bytes[place] = byte }
+          // Behind the first one anything may follow.
+          if place + 1 < count { bytes[count - 1] = 0x22 }
+          for start in [0, 1, 7, count] where start <= count {
+            let end = bytes[start...].firstIndex { special.contains($0) } ?? count
+            #expect(bytes.span.plainStringEnd(from: start) == end)
+          }
+        }
+      }
+    }
+  }
 }

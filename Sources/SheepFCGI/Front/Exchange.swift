@@ -9,6 +9,9 @@ final class Exchange: UpstreamListener {
   /// Calls to providers so far.
   private(set) var callCount = 0
 
+  /// So much of a burst goes out before the rest of it is read.
+  private static let burstBytes = 16 << 10
+
   private var attempts: Attempts
   private let worker: Worker
   private var connection: Connection?
@@ -145,7 +148,7 @@ final class Exchange: UpstreamListener {
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
     guard lifecycle.isRunning else { return }
-    if lifecycle.buffer.isAtMark || lifecycle.buffer.count >= UpstreamCall.receiveBufferBytes {
+    if lifecycle.buffer.isAtMark || lifecycle.buffer.count >= Self.burstBytes {
       sendBuffer(inRead: true)
     }
   }

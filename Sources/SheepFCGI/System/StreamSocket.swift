@@ -24,7 +24,27 @@ struct StreamSocket: ~Copyable {
 
   /// Sends three pieces in one call, as far as the socket takes them.
   func write(_ lead: [UInt8], _ content: Span<UInt8>, _ tail: [UInt8]) -> Progress {
-    let count = lead.withUnsafeBytes { lead in
+    let total = lead.count + content.count + tail.count
+    let count = total <= Self.smallBytes ? sendJoined(lead, content, tail, total) : sendPieces(lead, content, tail)
+    return count > 0 ? .bytes(count) : Self.failure()
+  }
+
+  /// Up to so many bytes it costs less to join the pieces than to have the kernel gather them.
+  private static let smallBytes = 1024
+
+  private func sendJoined(_ lead: [UInt8], _ content: Span<UInt8>, _ tail: [UInt8], _ total: Int) -> Int {
+    withUnsafeTemporaryAllocation(byteCount: Self.smallBytes, alignment: 1) { joined in
+      lead.withUnsafeBytes { joined.copyMemory(from: $0) }
+      content.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: joined[lead.count...]).copyMemory(from: $0) }
+      tail.withUnsafeBytes {
+        UnsafeMutableRawBufferPointer(rebasing: joined[(lead.count + content.count)...]).copyMemory(from: $0)
+      }
+      return Glibc.send(descriptor.raw, joined.baseAddress, total, 0)
+    }
+  }
+
+  private func sendPieces(_ lead: [UInt8], _ content: Span<UInt8>, _ tail: [UInt8]) -> Int {
+    lead.withUnsafeBytes { lead in
       content.withUnsafeBytes { content in
         tail.withUnsafeBytes { tail in
           var pieces: [3 of iovec] = [iovec(lead), iovec(content), iovec(tail)]
@@ -34,7 +54,6 @@ struct StreamSocket: ~Copyable {
         }
       }
     }
-    return count > 0 ? .bytes(count) : Self.failure()
   }
 
   private static func failure() -> Progress {

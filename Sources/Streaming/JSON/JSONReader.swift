@@ -106,7 +106,9 @@ public struct JSONReader: ~Escapable {
     try expect(UInt8(ascii: "\""))
     let start = position
     var hasEscapes = false
-    while position < bytes.count {
+    while true {
+      position = bytes.plainStringEnd(from: position)
+      guard position < bytes.count else { break }
       let byte = bytes[position]
       if byte == UInt8(ascii: "\"") {
         defer { position += 1 }
@@ -117,8 +119,6 @@ public struct JSONReader: ~Escapable {
         try passEscape()
       } else if byte < 0x20 {
         throw Malformed(offset: position)
-      } else if byte < 0x80 {
-        position += 1
       } else {
         guard let length = UTF8Sequence.length(in: bytes, at: position) else { throw Malformed(offset: position) }
         position += length
@@ -202,8 +202,9 @@ public struct JSONReader: ~Escapable {
   // MARK: Bytes
 
   @_lifetime(self: copy self)
+  @inline(__always)
   private mutating func skipSpace() {
-    while position < bytes.count {
+    while position < bytes.count, bytes[position] <= 0x20 {
       switch bytes[position] {
       case 0x20, 0x0A, 0x0D, 0x09: position += 1
       default: return
@@ -212,6 +213,7 @@ public struct JSONReader: ~Escapable {
   }
 
   @_lifetime(self: copy self)
+  @inline(__always)
   private mutating func nextByte() throws(Malformed) -> UInt8 {
     skipSpace()
     guard position < bytes.count else { throw Malformed(offset: position) }
@@ -219,6 +221,7 @@ public struct JSONReader: ~Escapable {
   }
 
   @_lifetime(self: copy self)
+  @inline(__always)
   private mutating func expect(_ byte: UInt8) throws(Malformed) {
     guard try nextByte() == byte else { throw Malformed(offset: position) }
     position += 1
@@ -288,10 +291,18 @@ public struct JSONLiteral: Equatable, Sendable {
     return hasEscapes ? JSONEscaping.decode(raw) : String(copying: raw)
   }
 
-  /// Whether this is that ASCII word; escapes are seen through.
+  /// Whether this is that ASCII word; escapes are seen through. A name is held against many words, and most differ in
+  /// their length.
+  @inline(__always)
   public func equals(_ word: StaticString, in bytes: Span<UInt8>) -> Bool {
+    guard range.count == word.utf8CodeUnitCount || hasEscapes else { return false }
+    return hasSameBytes(as: word, in: bytes)
+  }
+
+  @inline(never)
+  private func hasSameBytes(as word: StaticString, in bytes: Span<UInt8>) -> Bool {
     if hasEscapes { return text(in: bytes) == word.description }
-    return range.count == word.utf8CodeUnitCount && bytes.holds(word, at: range.lowerBound)
+    return bytes.holds(word, at: range.lowerBound)
   }
 }
 
