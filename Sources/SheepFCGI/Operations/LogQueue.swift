@@ -20,6 +20,8 @@ final class LogQueue: Sendable {
   private let state = Guarded(State())
   private let wakeup: Descriptor
 
+  /// How long the thread lets lines gather. Being woken for each costs more than the line.
+  private static let gatherMicroseconds: UInt32 = 5000
   /// Lines that wait at most.
   private static let bound = 8192
 
@@ -71,6 +73,7 @@ final class LogQueue: Sendable {
     while !isClosed {
       var count: UInt64 = 0
       _ = read(wakeup.raw, &count, 8)
+      usleep(Self.gatherMicroseconds)
       var lines: [LogLine] = []
       isClosed = state.withLock { state in
         swap(&lines, &state.lines)
