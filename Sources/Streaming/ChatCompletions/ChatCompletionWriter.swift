@@ -53,9 +53,7 @@ struct ChatCompletionWriter: AnswerWriter {
     }
     // A call's first fragment always comes first, and calls are counted from 0.
     let before = calls[fragment.index].name.count + calls[fragment.index].arguments.count
-    if let name = fragment.name, calls[fragment.index].name.isEmpty {
-      calls[fragment.index].name.append(data.extracting(name.range))
-    }
+    if let name = fragment.name { calls[fragment.index].name.append(data.extracting(name.range)) }
     fragment.writeArgumentsText(in: data, to: &calls[fragment.index].arguments)
     collectedBytes += calls[fragment.index].name.count + calls[fragment.index].arguments.count - before
   }

@@ -233,7 +233,10 @@ public struct Lifecycle {
   /// - Parameter speaker: whose failure it is; nil: that of who was asked last, or ours.
   public mutating func fail(_ failure: Failure, of speaker: Speaker? = nil, at now: Instant) -> Action {
     guard outcome == nil else { return .nothing }
-    if let speaker { self.speaker = speaker }
+    if let speaker, speaker.model != self.speaker.model {
+      // What another one has counted is not at this one's price.
+      (self.speaker, usage) = (speaker, nil)
+    }
     if status == 0 {
       status = failure.status
       var header = writer.failureForm.header(failure)

@@ -150,6 +150,13 @@ struct ChatAnswerTests {
     #expect((object["choices"] as? [[String: Any]])?.first?["finish_reason"] as? String == "tool_calls")
   }
 
+  @Test func `a call's name that comes again is told once, one that comes in pieces whole`() throws {
+    let message = try message(
+      whole(Chunk.call("get") + Chunk.call("get") + Chunk.call("_it") + Chunk.finish("tool_calls") + Chunk.done))
+    let call = try #require((message["tool_calls"] as? [[String: Any]])?.first)
+    #expect(call["function"] as? [String: String] == ["name": "get_it", "arguments": "{}{}{}"])
+  }
+
   @Test func `a character that is split over two tokens is whole again`() throws {
     let stream = [#"\ud83d"#, #"\ude00"#].map {
       Chunk.event(#"{"choices":[{"index":0,"delta":{"content":"\#($0)"}}]}"#)

@@ -156,4 +156,15 @@ struct LifecycleAttemptTests {
     #expect(generation.deadline == nil)
     #expect(generation.tick(at: 1) == .nothing)
   }
+
+  @Test func `a failure of one that was asked before takes no count of another along`() {
+    var generation = failedOnce()
+    let first = generation.lifecycle.speaker
+    generation.lifecycle.begin(asking: Self.other, on: .openai, at: Generation.at(0))
+    generation.head()
+    _ = receive(Chunk.usage(9, 2), &generation.lifecycle)
+    #expect(generation.lifecycle.usage != nil)
+    _ = generation.lifecycle.fail(Failure(.overloaded, "busy"), of: first, at: Generation.at(0))
+    #expect(generation.lifecycle.speaker.model == first.model && generation.lifecycle.usage == nil)
+  }
 }
