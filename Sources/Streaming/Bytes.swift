@@ -31,6 +31,7 @@ extension Span<UInt8> {
 
   /// The first place at or after `start` that is no plain inside of a JSON string: a quote, a backslash, a control byte
   /// or a byte beyond ASCII; else `count`.
+  @inline(__always)
   func plainStringEnd(from start: Int) -> Int {
     var index = start
     // Eight bytes at a time: a byte's highest bit tells of each what it is, and the lowest that is set is right.

@@ -28,15 +28,12 @@ final class Connection {
   let socket: StreamSocket
   private let worker: Worker
   private var parser: GatewayParser
-  private var framer = ResponseFramer()
-  private var replies: [UInt8] = []
+  private var outlet = Outlet()
   private var answer = Answer.none
   /// Input that must wait for the running request's end.
   private var heldBack: [UInt8] = []
   private var isConsuming = false
   private var interest: Poller<Worker.Source>.Interest = .read
-  /// The socket took less than it was offered, and has not said since that it takes more.
-  private var isBlocked = false
   private var closesWhenSent = false
   private var isClosed = false
   private var timer: Timer?
@@ -61,7 +58,7 @@ final class Connection {
   func ready(_ readiness: Poller<Worker.Source>.Readiness) {
     if readiness.canRead || readiness.isHangup { read(isHangup: readiness.isHangup) }
     guard readiness.canWrite, !isClosed else { return }
-    isBlocked = false
+    outlet.socketTakesMore()
     sendMore()
   }
 
@@ -97,14 +94,14 @@ final class Connection {
     case .request(let request):
       worker.router.handle(request, from: self)
     case .reply, .replyAndClose:
-      parser.takeReplies(into: &replies)
+      parser.takeReplies(into: &outlet.replies)
       if action.endsConnection, !isAnswering { closesWhenSent = true }
-      guard replies.count <= Self.replyBound else { return close(because: "it reads no answers") }
+      guard outlet.replies.count <= Self.replyBound else { return close(because: "it reads no answers") }
       sendMore()
     case .abort:
       if case .exchange(let exchange) = answer { exchange.clientLeft() }
       // A record that is half sent can only be ended with the connection.
-      if framer.isIdle { complete([]) } else { lost() }
+      if outlet.isIdle { complete([]) } else { lost() }
     case .close(let reason):
       close(because: reason)
     }
@@ -127,7 +124,7 @@ final class Connection {
   }
 
   private func begin() {
-    framer.begin(parser.framing)
+    outlet.begin(parser.framing)
     scheduleTimer()
   }
 
@@ -155,24 +152,16 @@ final class Connection {
   /// Sends the front of `waiting`, as far as the socket takes it, and tells how much of it is gone.
   /// - Parameter isEnded: nothing will follow `waiting`.
   func send(_ waiting: Span<UInt8>, isEnded: Bool) -> (taken: Int, state: SendState) {
-    // The poller tells when it takes more; asking before that would be in vain.
-    guard !isBlocked else { return (0, .blocked) }
-    var taken = 0
-    while true {
-      framer.next(waiting: waiting.count - taken, isEnded: isEnded, replies: &replies)
-      guard framer.count > 0 else { break }
-      let content = waiting.extracting(taken..<taken + framer.content)
-      switch socket.write(framer.lead, content, framer.tail) {
-      case .bytes(let count): taken += framer.sent(count)
-      case .blocked:
-        isBlocked = true
-        wantsWrite = true
-        return (taken, .blocked)
-      case .ended, .broken: return (taken, .broken)
-      }
+    let (taken, state) = outlet.send(waiting, isEnded: isEnded, to: socket)
+    if wantsWrite != (state == .blocked) {
+      wantsWrite = state == .blocked
+      watch()
     }
-    wantsWrite = false
-    return (taken, isEnded && isAnswering ? .ended : .idle)
+    switch state {
+    case .idle: return (taken, isEnded && isAnswering ? .ended : .idle)
+    case .blocked: return (taken, .blocked)
+    case .broken: return (taken, .broken)
+    }
   }
 
   /// The answer's last byte is gone: the connection waits for the next request, or ends.
@@ -212,9 +201,7 @@ final class Connection {
 
   // MARK: Waiting
 
-  private var wantsWrite = false {
-    didSet { if wantsWrite != oldValue { watch() } }
-  }
+  private var wantsWrite = false
 
   private func watch() {
     var wanted: Poller<Worker.Source>.Interest = parser.isHeldBack ? .hangup : .read

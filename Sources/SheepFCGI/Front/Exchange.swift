@@ -172,6 +172,8 @@ final class Exchange: UpstreamListener {
   /// provider paused or resumed.
   func settle() {
     isUnsettled = false
+    // Most of the time, a token.
+    if hasSucceeded, lifecycle.isRunning { return sendBuffer() }
     guard !isOver else { return }
     if let (failure, verdict) = lifecycle.failedAttempt, lifecycle.outcome == nil {
       attemptFailed(failure, verdict)
@@ -202,23 +204,20 @@ final class Exchange: UpstreamListener {
   /// - Parameter inRead: libcurl is on the stack, so the end of the exchange must wait for `settle`.
   func sendBuffer(inRead: Bool = false) {
     guard !isOver, let connection else { return }
-    let isEnded = lifecycle.outcome != nil
-    let result = connection.send(lifecycle.buffer.waiting, isEnded: isEnded)
-    lifecycle.clientTook(result.taken, at: worker.now)
-    switch result.state {
+    let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.outcome != nil)
+    let (change, hasEarlierDeadline) = lifecycle.clientTook(sent.taken, at: worker.now)
+    switch sent.state {
     case .broken where inRead: return act(.send)
     case .broken: return connection.lost()
     case .ended: return connection.answerEnded()
     case .idle, .blocked: break
     }
-    switch lifecycle.buffer.change() {
+    switch change {
     case .pause?: call?.pause()
-    case .resume?:
-      lifecycle.upstreamResumed(at: worker.now)
-      call?.resume()
+    case .resume?: call?.resume()
     case nil: break
     }
-    if lifecycle.hasEarlierDeadline { reschedule() }
+    if hasEarlierDeadline { reschedule() }
   }
 
   /// The web server closed the connection, or calls the request off: the provider learns of it in this turn.

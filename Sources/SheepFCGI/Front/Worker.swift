@@ -87,8 +87,7 @@ final class Worker {
   }
 
   private func timeout() -> Int32 {
-    let deadlines = [timers.next, upstream.deadline].compactMap { $0 }
-    guard let next = deadlines.min() else { return -1 }
+    guard let next = Instant.earlier(timers.next, upstream.deadline) else { return -1 }
     // Rounded up: waking before the deadline would find nothing to do and come back at once.
     let nanoseconds = next.nanoseconds - now.nanoseconds
     return Int32(clamping: max(0, (nanoseconds + 999_999) / 1_000_000))
@@ -107,7 +106,7 @@ final class Worker {
 
   /// Carries out what the last step came to. One read of a provider so makes at most one write to nginx.
   private func settle() {
-    while let exchange = unsettled.popLast() { exchange.settle() }
+    while !unsettled.isEmpty { unsettled.removeLast().settle() }
   }
 
   private func receive(_ message: WorkerHandle.Message) {

@@ -33,14 +33,20 @@ final class Poller<Target> {
   private let epoll: Descriptor
   /// By descriptor.
   private var slots: [Slot] = []
-  private var events: [epoll_event]
+  /// Not an array, whose every access would be checked for others at the same time.
+  private let events: UnsafeMutableBufferPointer<epoll_event>
 
   /// - Parameter capacity: events that one `wait` returns at most.
   init(capacity: Int = 256) throws(SystemError) {
     let raw = epoll_create1(Int32(EPOLL_CLOEXEC))
     guard raw >= 0 else { throw SystemError(errno, "create an epoll instance") }
     epoll = Descriptor(owning: raw)
-    events = Array(repeating: epoll_event(), count: capacity)
+    events = .allocate(capacity: capacity)
+    events.initialize(repeating: epoll_event())
+  }
+
+  deinit {
+    events.deallocate()
   }
 
   func add(_ descriptor: Int32, _ interest: Interest, _ target: Target) throws(SystemError) {
@@ -88,7 +94,7 @@ final class Poller<Target> {
 
   /// Waits for events, for so many milliseconds at most (-1: without end), and returns how many there are.
   func wait(milliseconds: Int32) -> Int {
-    let count = epoll_wait(epoll.raw, &events, Int32(events.count), milliseconds)
+    let count = epoll_wait(epoll.raw, events.baseAddress, Int32(events.count), milliseconds)
     // EINTR is all that can fail here: a debugger or a stopped process.
     return Int(max(0, count))
   }

@@ -108,8 +108,7 @@ final class CurlMulti {
 
   /// When `wake` is to be called at the latest.
   var deadline: Instant? {
-    guard let linger = lingering.first?.until else { return curlDeadline }
-    return curlDeadline.map { min($0, linger) } ?? linger
+    Instant.earlier(curlDeadline, lingering.first?.until)
   }
 
   /// Does what is due.
@@ -135,6 +134,7 @@ final class CurlMulti {
     curl_multi_socket_action(multi, socket, events, &running)
     isBusy = false
     reap()
+    guard !postponed.isEmpty else { return }
     let calls = postponed
     postponed = []
     for call in calls { start(call) }

@@ -190,9 +190,9 @@ public struct EventStreamParser {
     guard wasDispatched else { return }
     wasDispatched = false
     data = nil
-    name.removeAll(keepingCapacity: true)
+    if !name.isEmpty { name.removeAll(keepingCapacity: true) }
     // A burst must not leave every idle stream with a large buffer.
-    carried.removeAll(keepingCapacity: carried.capacity <= 4096)
+    if !carried.isEmpty { carried.removeAll(keepingCapacity: carried.capacity <= 4096) }
   }
 
   private func check(_ count: Int) throws(TooLong) {

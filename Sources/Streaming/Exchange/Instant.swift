@@ -20,6 +20,12 @@ public struct Instant: InstantProtocol, Sendable {
     .nanoseconds(other.nanoseconds - nanoseconds)
   }
 
+  /// The earlier of two that there may be.
+  public static func earlier(_ a: Instant?, _ b: Instant?) -> Instant? {
+    guard let a, let b else { return a ?? b }
+    return min(a, b)
+  }
+
   public static func + (instant: Instant, duration: Duration) -> Instant { instant.advanced(by: duration) }
 
   /// Whole milliseconds until `other`.

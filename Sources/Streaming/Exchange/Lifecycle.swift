@@ -283,14 +283,16 @@ public struct Lifecycle {
   // MARK: The client
 
   /// The client took `count` bytes of the buffer; what is left, if anything, waits since now.
-  public mutating func clientTook(_ count: Int, at now: Instant) {
+  /// - Returns: whether the provider must be paused or may be resumed, and `hasEarlierDeadline`.
+  @discardableResult
+  public mutating func clientTook(
+    _ count: Int, at now: Instant
+  ) -> (change: BackpressureBuffer.Change?, hasEarlierDeadline: Bool) {
     buffer.take(count)
     deadlines.clientTook(some: count > 0, rest: !buffer.isEmpty, at: now)
-  }
-
-  /// The provider may go on after a pause.
-  public mutating func upstreamResumed(at now: Instant) {
-    deadlines.providerResumed(at: now)
+    let change = buffer.change()
+    if change == .resume { deadlines.providerResumed(at: now) }
+    return (change, deadlines.hasEarlier)
   }
 
   // MARK: Clocks

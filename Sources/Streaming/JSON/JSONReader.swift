@@ -292,10 +292,14 @@ public struct JSONLiteral: Equatable, Sendable {
   }
 
   /// Whether this is that ASCII word; escapes are seen through. A name is held against many words, and most differ in
-  /// their length.
+  /// their length or their first byte.
   @inline(__always)
   public func equals(_ word: StaticString, in bytes: Span<UInt8>) -> Bool {
-    guard range.count == word.utf8CodeUnitCount || hasEscapes else { return false }
+    if !hasEscapes {
+      guard range.count == word.utf8CodeUnitCount, range.isEmpty || bytes[range.lowerBound] == word.utf8Start[0] else {
+        return false
+      }
+    }
     return hasSameBytes(as: word, in: bytes)
   }
 
@@ -334,6 +338,10 @@ enum JSONNumber {
 
   /// The value where it is whole and fits; `12.0` is whole.
   static func integer(_ bytes: Span<UInt8>, in range: Range<Int>) -> Int? {
+    // Up to 18 digits fit for certain.
+    if range.count <= 18, bytes.extracting(range).allSatisfy({ $0 &- 48 < 10 }) {
+      return range.reduce(0) { $0 * 10 + Int(bytes[$1] - 48) }
+    }
     let text = String(copying: bytes.extracting(range))
     return Int(text) ?? Double(text).flatMap { Int(exactly: $0) }
   }

@@ -11,7 +11,8 @@ public enum Delta: Equatable {
   case finish(FinishReason)
   /// What was counted so far; a later report replaces it.
   case usage(Usage)
-  case failure(ProviderFailure)
+  /// Indirect, so that the others are copied as what they are: a few numbers.
+  indirect case failure(ProviderFailure)
   /// The wire's own end marker: what follows is no part of the answer.
   case end
 }

@@ -91,11 +91,7 @@ private struct Play {
       isTick = true
       action = generation.tick(at: now)
     case 32..<34 where isBetween: head(&random)
-    default:
-      generation.take(Int.random(in: 0...300, using: &random), at: now)
-      if generation.lifecycle.buffer.change() == .resume {
-        generation.lifecycle.upstreamResumed(at: Generation.at(now))
-      }
+    default: generation.take(Int.random(in: 0...300, using: &random), at: now)
     }
     if isBetween, !isTick, action != .finish {
       #expect(written == bytes, "an attempt that has failed says nothing more")

@@ -69,10 +69,11 @@ struct Generation {
   }
 
   /// The client takes so many bytes, or all that there are.
-  mutating func take(_ count: Int? = nil, at seconds: Double = 0) {
+  @discardableResult
+  mutating func take(_ count: Int? = nil, at seconds: Double = 0) -> BackpressureBuffer.Change? {
     let count = min(count ?? .max, lifecycle.buffer.count)
     received += waiting.prefix(count)
-    lifecycle.clientTook(count, at: Self.at(seconds))
+    return lifecycle.clientTook(count, at: Self.at(seconds)).change
   }
 
   var waiting: [UInt8] { [UInt8](copying: lifecycle.buffer.waiting) }
