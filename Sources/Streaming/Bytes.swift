@@ -29,6 +29,17 @@ extension Span<UInt8> {
     count == word.utf8CodeUnitCount && holds(word, at: 0)
   }
 
+  /// Whether this is `word`, which is in lower case, in whatever case of ASCII.
+  func equalsIgnoringCase(_ word: StaticString) -> Bool {
+    guard count == word.utf8CodeUnitCount else { return false }
+    for index in indices {
+      let byte = self[index]
+      let isCapital = byte &- UInt8(ascii: "A") < 26
+      guard (isCapital ? byte | 0x20 : byte) == word.utf8Start[index] else { return false }
+    }
+    return true
+  }
+
   /// The first place at or after `start` that is no plain inside of a JSON string: a quote, a backslash, a control byte
   /// or a byte beyond ASCII; else `count`.
   @inline(__always)
@@ -90,12 +101,21 @@ extension [UInt8] {
   }
 
   public mutating func append(_ text: String) {
-    append(contentsOf: text.utf8)
+    append(text.utf8.span)
   }
 
-  /// Appends the decimal digits.
-  mutating func append(decimal number: Int) {
-    append(contentsOf: String(number).utf8)
+  /// Appends the decimal digits, with zeros in front where there are fewer than `width`.
+  public mutating func append(decimal number: Int, width: Int = 1) {
+    if number < 0 { append(UInt8(ascii: "-")) }
+    withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Swift.max(width, 20)) { digits in
+      var (rest, start) = (number.magnitude, digits.count)
+      while rest > 0 || start > digits.count - width {
+        start -= 1
+        digits.initializeElement(at: start, to: UInt8(ascii: "0") + UInt8(rest % 10))
+        rest /= 10
+      }
+      append(contentsOf: digits[start...])
+    }
   }
 }
 

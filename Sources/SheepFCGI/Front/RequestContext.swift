@@ -13,7 +13,7 @@ struct RequestContext {
 
   init(_ request: Request, _ crossOrigin: CrossOrigin, at now: Instant) {
     id = Self.id(request.params["REQUEST_ID"])
-    route = String(request.path.prefix(100))
+    route = request.path.utf8.count <= 100 ? request.path : String(request.path.prefix(100))
     client = request.params["REMOTE_ADDR"] ?? ""
     startedAt = now
     fields = [("X-Request-Id", id)] + crossOrigin.fields(for: request.params)

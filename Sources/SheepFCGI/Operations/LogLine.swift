@@ -33,15 +33,15 @@ struct LogLine: Sendable {
   /// The line with its newline, and no other newline in it.
   func bytes(_ format: Settings.Log.Format) -> [UInt8] {
     switch format {
-    case .logfmt: return Array(logfmt.utf8) + "\n".utf8
-    case .json: return json + "\n".utf8
+    case .logfmt: logfmt
+    case .json: json + "\n".utf8
     }
   }
 
   private var json: [UInt8] {
     var builder = JSONBuilder()
     builder.object { object in
-      object.string("time", Timestamp.text(time))
+      object.raw("time", "\"".utf8 + timestamp + "\"".utf8)
       object.string("level", level)
       for (name, value) in values {
         switch value {
@@ -54,47 +54,60 @@ struct LogLine: Sendable {
     return builder.bytes
   }
 
-  private var logfmt: String {
-    var line = "time=\(Timestamp.text(time)) level=\(level)"
+  private var logfmt: [UInt8] {
+    var line = [UInt8]()
+    line.reserveCapacity(384)
+    line.append("time=")
+    line += timestamp
+    line.append(" level=")
+    line.append(level)
     for (name, value) in values {
+      line.append(" ")
+      line.append(name)
+      line.append("=")
       switch value {
-      case .text(let text): line += " \(name)=\(Self.quote(text))"
-      case .integer(let number): line += " \(name)=\(number)"
-      case .decimal(let number): line += " \(name)=\(Decimal.text(number))"
+      case .text(let text): Self.append(text, to: &line)
+      case .integer(let number): line.append(decimal: number)
+      case .decimal(let number): line.append(Decimal.text(number))
       }
     }
+    line.append("\n")
     return line
   }
 
-  /// A value with anything in it that would end it, or the line.
-  private static func quote(_ value: String) -> String {
-    let isPlain = value.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && $0 != "\"" && $0 != "=" }
-    if isPlain, !value.isEmpty { return value }
-    var quoted = "\""
-    for scalar in value.unicodeScalars {
-      switch scalar {
-      case "\"": quoted += "\\\""
-      case "\\": quoted += "\\\\"
-      case "\n": quoted += "\\n"
-      case _ where scalar.value < 0x20 || scalar.value == 0x7F: quoted += "?"
-      default: quoted.unicodeScalars.append(scalar)
+  /// Quoted where anything in it would end the value, or the line.
+  private static func append(_ value: String, to line: inout [UInt8]) {
+    let isPlain = value.utf8.allSatisfy {
+      $0 > 0x20 && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "=")
+    }
+    if isPlain, !value.isEmpty { return line.append(value) }
+    line.append("\"")
+    for byte in value.utf8 {
+      switch byte {
+      case UInt8(ascii: "\""): line.append("\\\"")
+      case UInt8(ascii: "\\"): line.append("\\\\")
+      case 0x0A: line.append("\\n")
+      case 0..<0x20, 0x7F: line.append("?")
+      default: line.append(byte)
       }
     }
-    return quoted + "\""
+    line.append("\"")
   }
-}
 
-/// The time of a log line.
-private enum Timestamp {
   /// RFC 3339, in UTC, with milliseconds.
-  static func text(_ time: timespec) -> String {
+  private var timestamp: [UInt8] {
     var seconds = time.tv_sec
     var parts = tm()
     gmtime_r(&seconds, &parts)
-    func two(_ number: some BinaryInteger) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    let thousandths = time.tv_nsec / 1_000_000
-    let padding = thousandths < 10 ? "00" : thousandths < 100 ? "0" : ""
-    return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))T\(two(parts.tm_hour)):"
-      + "\(two(parts.tm_min)):\(two(parts.tm_sec)).\(padding)\(thousandths)Z"
+    var text: [UInt8] = []
+    for (mark, number, width) in [
+      ("", parts.tm_year + 1900, 4), ("-", parts.tm_mon + 1, 2), ("-", parts.tm_mday, 2), ("T", parts.tm_hour, 2),
+      (":", parts.tm_min, 2), (":", parts.tm_sec, 2), (".", Int32(time.tv_nsec / 1_000_000), 3),
+    ] {
+      text.append(mark)
+      text.append(decimal: Int(number), width: width)
+    }
+    text.append("Z")
+    return text
   }
 }

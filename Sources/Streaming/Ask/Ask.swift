@@ -89,7 +89,9 @@ public struct Ask: Equatable, Sendable {
 
   private static func append(role: String, _ content: String, to messages: inout [UInt8]) {
     if !messages.isEmpty { messages.append(UInt8(ascii: ",")) }
-    messages.append("{\"role\":\"\(role)\",\"content\":")
+    messages.append("{\"role\":\"")
+    messages.append(role)
+    messages.append("\",\"content\":")
     JSONEscaping.append(content, to: &messages)
     messages.append("}")
   }

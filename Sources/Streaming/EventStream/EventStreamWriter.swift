@@ -43,7 +43,9 @@ struct EventStreamWriter: AnswerWriter {
   }
 
   func done(_ completion: Completion, to output: inout [UInt8]) {
-    output.append("event: done\nid: \(requestID).end\ndata: {\"id\":")
+    output.append("event: done\nid: ")
+    output.append(requestID)
+    output.append(".end\ndata: {\"id\":")
     JSONEscaping.append(requestID, to: &output)
     output.append(",\"model\":")
     JSONEscaping.append(completion.model, to: &output)
@@ -51,14 +53,21 @@ struct EventStreamWriter: AnswerWriter {
     JSONEscaping.append(completion.finishReason.name, to: &output)
     output.append(",\"usage\":")
     if let usage = completion.usage {
-      output.append("{\"prompt_tokens\":\(usage.promptTokens),\"completion_tokens\":\(usage.completionTokens)")
-      output.append(",\"total_tokens\":\(usage.totalTokens)}")
+      output.append("{\"prompt_tokens\":")
+      output.append(decimal: usage.promptTokens)
+      output.append(",\"completion_tokens\":")
+      output.append(decimal: usage.completionTokens)
+      output.append(",\"total_tokens\":")
+      output.append(decimal: usage.totalTokens)
+      output.append("}")
     } else {
       output.append("null")
     }
     if let cost = completion.cost { output.append(",\"cost_usd\":\(Decimal.text(cost))") }
-    output.append(",\"ttft_ms\":\(completion.firstToken.map(String.init) ?? "null")")
-    output.append(",\"duration_ms\":\(completion.duration)")
+    output.append(",\"ttft_ms\":")
+    if let firstToken = completion.firstToken { output.append(decimal: firstToken) } else { output.append("null") }
+    output.append(",\"duration_ms\":")
+    output.append(decimal: completion.duration)
     if completion.skipped > 0 { output.append(",\"skipped\":\(completion.skipped)") }
     output.append("}\n\n")
   }

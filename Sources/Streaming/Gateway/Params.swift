@@ -13,6 +13,8 @@ public struct Params: Sendable {
   /// FastCGI's name-value pairs (specification, section 3.4): lengths of one byte, or of four with the high bit set.
   public init(fastCGI bytes: [UInt8]) throws(Malformed) {
     self.bytes = bytes
+    // What nginx's own list comes to.
+    entries.reserveCapacity(24)
     var position = 0
     func length() throws(Malformed) -> Int {
       guard position < bytes.count else { throw Malformed() }
@@ -59,8 +61,11 @@ public struct Params: Sendable {
 
   /// The bytes of a parameter, as they came.
   func raw(_ name: StaticString) -> ArraySlice<UInt8>? {
-    let entry = entries.last { bytes.span.extracting($0.name).equals(name) }
-    return entry.map { bytes[$0.value] }
+    let length = name.utf8CodeUnitCount
+    for index in entries.indices.reversed() where entries[index].name.count == length {
+      if bytes.span.holds(name, at: entries[index].name.lowerBound) { return bytes[entries[index].value] }
+    }
+    return nil
   }
 
   /// For tests and for FCGI_GET_VALUES.

@@ -1,19 +1,19 @@
 /// One request of the web server, whole.
 public struct Request: Sendable {
-  public var params: Params
+  public let params: Params
+  public let method: String
+  public let path: String
   public var body: [UInt8]
   /// What is wrong with it already; the answer is this failure, whatever else it holds.
   public var defect: Failure?
 
   public init(params: Params, body: [UInt8] = [], defect: Failure? = nil) {
     self.params = params
+    method = params["REQUEST_METHOD"] ?? "GET"
+    path = Self.path(of: params)
     self.body = body
     self.defect = defect
   }
-
-  public var method: String { params["REQUEST_METHOD"] ?? "GET" }
-
-  public var path: String { Self.path(of: params) }
 
   /// Debian's `scgi_params` has DOCUMENT_URI alone; below a prefix the site sets PATH_INFO.
   static func path(of params: Params) -> String {

@@ -37,7 +37,11 @@ public struct ResponseHeader: Equatable, Sendable {
   }
 
   public func write(to output: inout [UInt8]) {
-    output.append("Status: \(status) \(HTTPStatus.reason(status))\r\n")
+    output.append("Status: ")
+    output.append(decimal: status)
+    output.append(" ")
+    output.append(HTTPStatus.reason(status))
+    output.append("\r\n")
     for (name, value) in fields {
       output.append(name)
       output.append(": ")

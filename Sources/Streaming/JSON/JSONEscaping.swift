@@ -9,14 +9,18 @@ public enum JSONEscaping {
 
   /// The same without the quotes.
   static func appendInside(_ text: Span<UInt8>, to output: inout [UInt8]) {
-    for index in text.indices { append(text[index], to: &output) }
+    var index = 0
+    while index < text.count {
+      let end = text.plainStringEnd(from: index)
+      output.append(text.extracting(index..<end))
+      if end < text.count { append(text[end], to: &output) }
+      index = end + 1
+    }
   }
 
   /// Appends `text` as a JSON string, quotes included.
   public static func append(_ text: String, to output: inout [UInt8]) {
-    output.append(UInt8(ascii: "\""))
-    for byte in text.utf8 { append(byte, to: &output) }
-    output.append(UInt8(ascii: "\""))
+    append(text.utf8.span, to: &output)
   }
 
   private static func append(_ byte: UInt8, to output: inout [UInt8]) {

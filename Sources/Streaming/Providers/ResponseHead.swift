@@ -26,31 +26,60 @@ public struct ResponseHead: Equatable, Sendable {
   public mutating func consume(line: Span<UInt8>, wallClock: Double) {
     if line.holds("HTTP/", at: 0) {
       self = ResponseHead()
-      let words = String(copying: line).split(separator: " ", maxSplits: 2)
-      status = words.count > 1 ? Int(words[1].prefix(3)) ?? 0 : 0
+      status = Self.status(line)
       return
     }
     guard let colon = line.firstIndex(of: UInt8(ascii: ":"), from: 0) else { return }
-    let value = line.extracting(colon + 1..<line.count)
-    let text = String(copying: value.extracting(value.trimmed))
-    switch String(copying: line.extracting(0..<colon)).lowercased() {
-    case "content-type":
-      contentType = String(text.lowercased().prefix { $0 != ";" && $0 != " " })
-    case "content-encoding":
-      let names = text.lowercased().split { $0 == "," || $0 == " " || $0 == "\t" }
+    let name = line.extracting(0..<colon)
+    let rest = line.extracting(colon + 1..<line.count)
+    let value = rest.extracting(rest.trimmed)
+    if name.equalsIgnoringCase("content-type") {
+      contentType = Self.mediaType(value)
+    } else if name.equalsIgnoringCase("content-encoding") {
+      let names = String(copying: value).lowercased().split { $0 == "," || $0 == " " || $0 == "\t" }
       namesNoCoding = !names.contains { Self.codings.contains(String($0)) }
-    case "date": sentAt = RetryTime.epochSeconds(text)
-    case "retry-after-ms":
-      if let number = RetryTime.number(text), number > 0 { milliseconds = number }
-    case "retry-after":
+    } else if status != 200 {
+      readRetryTime(name, value, wallClock: wallClock)
+    }
+  }
+
+  /// It means nothing in a good answer.
+  private mutating func readRetryTime(_ name: Span<UInt8>, _ value: Span<UInt8>, wallClock: Double) {
+    if name.equalsIgnoringCase("date") {
+      sentAt = RetryTime.epochSeconds(String(copying: value))
+    } else if name.equalsIgnoringCase("retry-after-ms") {
+      if let number = RetryTime.number(String(copying: value)), number > 0 { milliseconds = number }
+    } else if name.equalsIgnoringCase("retry-after") {
+      let text = String(copying: value)
       if let number = RetryTime.number(text) {
         seconds = max(0, number)
       } else if let then = RetryTime.epochSeconds(text) {
         date = max(0, then - (sentAt ?? wallClock))
       }
-    case "x-ratelimit-reset": reset = RetryTime.reset(text, now: sentAt ?? wallClock)
-    default: break
+    } else if name.equalsIgnoringCase("x-ratelimit-reset") {
+      reset = RetryTime.reset(String(copying: value), now: sentAt ?? wallClock)
     }
+  }
+
+  /// The three digits behind the version; 0 where they are none.
+  private static func status(_ line: Span<UInt8>) -> Int {
+    guard let space = line.firstIndex(of: 0x20, from: 0) else { return 0 }
+    var (status, index) = (0, space)
+    while index < line.count, line[index] == 0x20 { index += 1 }
+    for digit in index..<min(index + 3, line.count) {
+      guard line[digit] &- 48 < 10 else { return 0 }
+      status = status * 10 + Int(line[digit] - 48)
+    }
+    return status
+  }
+
+  /// In lower case, without parameters.
+  private static func mediaType(_ value: Span<UInt8>) -> String {
+    var end = 0
+    while end < value.count, value[end] != UInt8(ascii: ";"), value[end] != 0x20 { end += 1 }
+    let type = value.extracting(0..<end)
+    // A literal, so that an open stream holds no text of its own.
+    return type.equalsIgnoringCase("text/event-stream") ? "text/event-stream" : String(copying: type).lowercased()
   }
 }
 
