@@ -17,7 +17,7 @@ final class Trial: UpstreamListener {
   private var firstTokenAt: Instant?
 
   /// - Throws: where the model's wire cannot carry what is asked.
-  init(_ ask: Ask, of target: StreamPlan.Target, _ settings: Settings) throws(Failure) {
+  init(_ ask: Ask, of target: Target, _ settings: Settings) throws(Failure) {
     started = Clock.now()
     let request = try target.request(ask)
     lifecycle = Lifecycle(

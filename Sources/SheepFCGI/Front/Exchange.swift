@@ -9,6 +9,17 @@ final class Exchange: UpstreamListener {
   /// Calls to providers so far.
   private(set) var callCount = 0
 
+  /// What the client would be told. A class, as most exchanges have none.
+  private final class Told {
+    let failure: Failure
+    let speaker: Lifecycle.Speaker
+
+    init(_ failure: Failure, of speaker: Lifecycle.Speaker) {
+      self.failure = failure
+      self.speaker = speaker
+    }
+  }
+
   /// So much of a burst goes out before the rest of it is read.
   private static let burstBytes = 16 << 10
 
@@ -22,7 +33,7 @@ final class Exchange: UpstreamListener {
   /// Something waits to be done at the end of the loop's step; see `Worker.settle`.
   private var isUnsettled = false
   /// What the client is told when no attempt is left.
-  private var told: (failure: Failure, speaker: Lifecycle.Speaker)?
+  private var told: Told?
   /// The attempt that runs has said something, or ended well.
   private var hasSucceeded = false
   private var isOver = false
@@ -39,7 +50,7 @@ final class Exchange: UpstreamListener {
     let target = plan.targets[attempts.current]
     lifecycle = Lifecycle(
       subject: Lifecycle.Subject(requestID: plan.context.id, fields: plan.context.fields), form: plan.form,
-      clocks: Lifecycle.Clocks(settings.timeouts), mark: plan.mark, lineBound: settings.limits.lineBytes,
+      clocks: worker.clocks, mark: plan.mark, lineBound: settings.limits.lineBytes,
       asking: target.speaker, on: target.wire, at: now, wallClock: Int(Clock.wall()))
   }
 
@@ -52,7 +63,7 @@ final class Exchange: UpstreamListener {
 
   // MARK: Attempts
 
-  private var target: StreamPlan.Target { plan.targets[attempts.current] }
+  private var target: Target { plan.targets[attempts.current] }
 
   /// Calls the provider whose turn it is.
   private func beginCall() {
@@ -118,9 +129,9 @@ final class Exchange: UpstreamListener {
   }
 
   /// What a fallback refuses must not make a passing failure of the model that was asked for look final.
-  private func failureToTell(_ failure: Failure) -> (failure: Failure, speaker: Lifecycle.Speaker) {
+  private func failureToTell(_ failure: Failure) -> Told {
     if let told, !failure.isRetryable, told.failure.isRetryable || attempts.current > 0 { return told }
-    return (failure, lifecycle.speaker)
+    return Told(failure, of: lifecycle.speaker)
   }
 
   private func beginAttempt() {
@@ -132,7 +143,7 @@ final class Exchange: UpstreamListener {
   private func noteSuccess() {
     guard !hasSucceeded else { return }
     hasSucceeded = true
-    plan.forgetAsk()
+    plan.forgetDraft()
     noteLife()
   }
 
@@ -175,12 +186,12 @@ final class Exchange: UpstreamListener {
     // Most of the time, a token.
     if hasSucceeded, lifecycle.isRunning { return sendBuffer() }
     guard !isOver else { return }
-    if let (failure, verdict) = lifecycle.failedAttempt, lifecycle.outcome == nil {
+    if let (failure, verdict) = lifecycle.failedAttempt {
       attemptFailed(failure, verdict)
     } else if lifecycle.hasOutput {
       noteSuccess()
     }
-    if lifecycle.outcome != nil { releaseUpstream() }
+    if lifecycle.isOver { releaseUpstream() }
     sendBuffer()
   }
 
@@ -204,7 +215,7 @@ final class Exchange: UpstreamListener {
   /// - Parameter inRead: libcurl is on the stack, so the end of the exchange must wait for `settle`.
   func sendBuffer(inRead: Bool = false) {
     guard !isOver, let connection else { return }
-    let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.outcome != nil)
+    let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.isOver)
     let (change, hasEarlierDeadline) = lifecycle.clientTook(sent.taken, at: worker.now)
     switch sent.state {
     case .broken where inRead: return act(.send)
@@ -261,7 +272,7 @@ final class Exchange: UpstreamListener {
 }
 
 extension Lifecycle.Clocks {
-  init(_ timeouts: Settings.Timeouts) {
+  convenience init(_ timeouts: Settings.Timeouts) {
     self.init(
       firstToken: timeouts.firstToken, idle: timeouts.idle, total: timeouts.total, clientStall: timeouts.clientStall,
       ping: timeouts.ping, hold: timeouts.hold)

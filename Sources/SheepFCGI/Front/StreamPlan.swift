@@ -2,25 +2,15 @@ import Streaming
 
 /// What an exchange is to do: who may be asked, in which order, and what; and how its buffer is measured.
 struct StreamPlan {
-  /// A model that may be asked.
-  struct Target {
-    let endpoint: ProviderEndpoint
-    let model: Settings.Model
+  /// What attempts are made of, until no other can follow.
+  private final class Draft {
+    let ask: Ask
+    /// What the first target is sent, until it is.
+    var first: ProviderRequest?
 
-    var wire: Wire { endpoint.provider.wire }
-    var name: String { "\(endpoint.provider.name)/\(model.name)" }
-
-    var speaker: Lifecycle.Speaker {
-      let provider = endpoint.provider
-      return Lifecycle.Speaker(
-        model: name, provider: provider.name, price: model.price, secrets: provider.secrets)
-    }
-
-    func request(_ ask: Ask) throws(Failure) -> ProviderRequest {
-      let provider = endpoint.provider
-      let options = ProviderRequest.Options(
-        asksForUsage: provider.streamUsage, maxTokensField: provider.maxTokensField, maxTokens: provider.maxTokens)
-      return try wire.request(ask, model: model.name, options)
+    init(_ ask: Ask, first: ProviderRequest) {
+      self.ask = ask
+      self.first = first
     }
   }
 
@@ -29,10 +19,8 @@ struct StreamPlan {
   let mark: BackpressureBuffer.Mark
   /// The model that was asked for, and behind it the site's fallbacks.
   let targets: [Target]
-  /// Nil once no attempt can follow: an open stream shall not hold on to a long conversation.
-  private var ask: Ask?
-  /// What the first target is sent, until it is.
-  private var first: ProviderRequest?
+  /// Nil once it has succeeded: an open stream shall not hold on to a long conversation.
+  private var draft: Draft?
 
   init(_ http: Request, _ context: RequestContext, as dialect: Ask.Dialect, on worker: Worker) throws(Failure) {
     let settings = worker.settings
@@ -45,11 +33,9 @@ struct StreamPlan {
       // OpenAI's libraries have an error of its own for a 404.
       throw .unknownModel(name, status: dialect == .chatCompletions ? 404 : 400)
     }
-    first = try target.request(ask)
-    let others = worker.fallback.filter { $0.endpoint !== target.endpoint || $0.model.name != target.model.name }
-    targets = [target] + others
+    draft = Draft(ask, first: try target.request(ask))
+    targets = [target] + worker.fallback.filter { $0.name != target.name }
     form = ask.form
-    self.ask = targets.count > 1 || settings.retry.attempts > 1 ? ask : nil
     self.context = context
     let limits = settings.limits
     mark =
@@ -59,18 +45,15 @@ struct StreamPlan {
 
   /// What the target is sent.
   /// - Throws: where its wire cannot carry what was asked.
-  mutating func takeRequest(for target: Int) throws(Failure) -> ProviderRequest {
-    if target == 0, let request = first {
-      first = nil
-      return request
-    }
-    guard let ask else { preconditionFailure("an attempt after the last") }
-    return try targets[target].request(ask)
+  func takeRequest(for target: Int) throws(Failure) -> ProviderRequest {
+    guard let draft else { preconditionFailure("an attempt after the last") }
+    guard target == 0, let request = draft.first else { return try targets[target].request(draft.ask) }
+    draft.first = nil
+    return request
   }
 
   /// No attempt will follow.
-  mutating func forgetAsk() {
-    ask = nil
-    first = nil
+  mutating func forgetDraft() {
+    draft = nil
   }
 }

@@ -17,6 +17,8 @@ final class Worker {
   }
 
   private(set) var settings: Settings
+  /// Those of the settings, for all exchanges.
+  private(set) var clocks: Lifecycle.Clocks
   /// The time of this turn of the loop.
   private(set) var now = Clock.now()
   var timers = TimerQueue()
@@ -37,8 +39,10 @@ final class Worker {
   private var connections: [Int32: Connection] = [:]
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
   private var endpoints: [String: ProviderEndpoint] = [:]
+  /// Those that were asked for so far, under the names that they were asked for by, as long as the settings list them.
+  private var targets: [String: Target] = [:]
   /// Whom to ask when the model that was asked for fails, in turn.
-  private(set) var fallback: [StreamPlan.Target] = []
+  private(set) var fallback: [Target] = []
   private var drainTimer: Timer?
   private var isStopped = false
 
@@ -49,6 +53,7 @@ final class Worker {
     self.handle = handle
     self.pool = pool
     self.settings = settings
+    clocks = Lifecycle.Clocks(settings.timeouts)
     log = pool.log
     accessLog = pool.accessLog
     poller = try Poller()
@@ -114,6 +119,7 @@ final class Worker {
     case .connection(let raw): adopt(Descriptor(owning: raw))
     case .settings(let settings):
       self.settings = settings
+      clocks = Lifecycle.Clocks(settings.timeouts)
       makeEndpoints()
     case .drain: drain()
     case .endStreams: endStreams(at: now)
@@ -191,13 +197,17 @@ final class Worker {
         [unowned self] in upstream.start($0)
       }
     }
+    targets = [:]
     fallback = settings.fallback.compactMap(target)
   }
 
   /// The model that a name means; nil: no provider has it.
-  func target(named name: String) -> StreamPlan.Target? {
+  func target(named name: String) -> Target? {
+    if let known = targets[name] { return known }
     guard let (provider, model) = settings.resolve(name), let endpoint = endpoints[provider.name] else { return nil }
-    return StreamPlan.Target(endpoint: endpoint, model: model)
+    let target = Target(endpoint: endpoint, model: model)
+    if provider.models.contains(where: { $0.name == model.name }) { targets[name] = target }
+    return target
   }
 
   // MARK: Draining

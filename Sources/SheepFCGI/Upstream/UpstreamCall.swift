@@ -26,9 +26,8 @@ final class UpstreamCall {
 
   /// After the answer's end so many bytes may follow before the connection is given up rather than read to its end.
   private static let surplusBound = 64 << 10
-  /// Of libcurl's receive buffer, which each running transfer has. A token's event is a few hundred bytes; a stream costs
-  /// 14.7 kB with this, 17.1 with eight times as much, and a flood of tokens no more.
-  private static let bufferBytes = 2 << 10
+  /// Of libcurl's receive buffer, which each running transfer has. A token's event is a few hundred bytes.
+  private static let bufferBytes = 1 << 10
   /// With less, libcurl 7.88 leaves bytes of HTTP/2 unread in TLS.
   private static let http2BufferBytes = 16 << 10
 

@@ -1,18 +1,18 @@
 extension Lifecycle {
-  /// How long each part of an exchange may take.
-  public struct Clocks: Sendable {
+  /// How long each part of an exchange may take. One for all exchanges.
+  public final class Clocks: Sendable {
     /// Until the provider's first output; each attempt has it to itself.
-    public var firstToken: Duration
+    public let firstToken: Duration
     /// Between two reads of the provider.
-    public var idle: Duration
+    public let idle: Duration
     /// For the whole answer, all attempts together.
-    public var total: Duration
+    public let total: Duration
     /// How long the client may take nothing of what waits for it.
-    public var clientStall: Duration
+    public let clientStall: Duration
     /// Silence after which a comment is sent.
-    public var ping: Duration
+    public let ping: Duration
     /// How long the status line is held.
-    public var hold: Duration
+    public let hold: Duration
 
     public init(
       firstToken: Duration, idle: Duration, total: Duration, clientStall: Duration, ping: Duration, hold: Duration

@@ -8,23 +8,27 @@ public struct Lifecycle {
   /// Who is asked now, or was last.
   public private(set) var speaker: Speaker
   public var buffer: BackpressureBuffer
-  /// Nil while it runs.
-  public private(set) var outcome: Outcome? { didSet { isRunning = false } }
-  /// How the last attempt failed, as long as the loop has not chosen what follows.
-  public private(set) var failedAttempt: (failure: Failure, verdict: Verdict)?
   /// The status that the client saw; 0 while it is held.
   public private(set) var status = 0
   public private(set) var usage: Usage?
   /// Pieces of visible text that were passed on.
   public private(set) var tokenCount = 0
 
+  /// Where it stands. Indirect where it is rarely: an open stream holds no place for failures.
+  private enum Stage {
+    case running
+    indirect case attemptFailed(Failure, Verdict)
+    /// The next attempt has not begun.
+    case waiting
+    case over(Outcome)
+  }
+
   private let form: AnswerForm
   private let lineBound: Int
   private var writer: any AnswerWriter
   private var deadlines: Deadlines
   private var reply: ReplyReader
-  /// False between two attempts, when what still comes of the last one is nobody's, and once there is an outcome.
-  public private(set) var isRunning = true
+  private var stage = Stage.running
 
   private var finishReason: FinishReason?
   private var hasToolCalls = false
@@ -49,6 +53,19 @@ public struct Lifecycle {
     writer.begin(model: speaker.model)
   }
 
+  /// False between two attempts, when what still comes of the last one is nobody's, and once there is an outcome.
+  public var isRunning: Bool { if case .running = stage { true } else { false } }
+
+  /// How the last attempt failed, as long as the loop has not chosen what follows.
+  public var failedAttempt: (failure: Failure, verdict: Verdict)? {
+    if case .attemptFailed(let failure, let verdict) = stage { (failure, verdict) } else { nil }
+  }
+
+  /// Nil while it runs.
+  public var outcome: Outcome? { if case .over(let outcome) = stage { outcome } else { nil } }
+
+  public var isOver: Bool { if case .over = stage { true } else { false } }
+
   /// Milliseconds until the first visible token; nil before it.
   public var firstTokenMilliseconds: Int? { firstTokenAt.map { deadlines.started.milliseconds(to: $0) } }
 
@@ -61,15 +78,14 @@ public struct Lifecycle {
     self.speaker = speaker
     reply = ReplyReader(lineBound: lineBound, decoder: wire.makeDecoder())
     (finishReason, hasToolCalls, usage) = (nil, false, nil)
-    failedAttempt = nil
-    isRunning = true
+    stage = .running
     writer.begin(model: speaker.model)
     deadlines.attemptBegan(at: now)
   }
 
   /// Nothing is to be asked before then. The client is kept alive meanwhile.
   public mutating func wait(until due: Instant) {
-    failedAttempt = nil
+    stage = .waiting
     deadlines.waits(until: due)
   }
 
@@ -79,8 +95,7 @@ public struct Lifecycle {
   /// Ends the attempt, and with it everything where something has been said.
   private mutating func failAttempt(_ failure: Failure, _ verdict: Verdict, at now: Instant) -> Action {
     guard !hasOutput else { return fail(failure, at: now) }
-    isRunning = false
-    failedAttempt = (failure, verdict)
+    stage = .attemptFailed(failure, verdict)
     return .attemptFailed
   }
 
@@ -232,7 +247,7 @@ public struct Lifecycle {
   /// Ends it with a failure: by the status line where that is still held, else by an event.
   /// - Parameter speaker: whose failure it is; nil: that of who was asked last, or ours.
   public mutating func fail(_ failure: Failure, of speaker: Speaker? = nil, at now: Instant) -> Action {
-    guard outcome == nil else { return .nothing }
+    guard !isOver else { return .nothing }
     if let speaker, speaker.model != self.speaker.model {
       // What another one has counted is not at this one's price.
       (self.speaker, usage) = (speaker, nil)
@@ -251,11 +266,11 @@ public struct Lifecycle {
 
   /// The client is gone; there is nobody to tell.
   public mutating func clientLeft() {
-    if outcome == nil { outcome = .clientLeft }
+    if !isOver { stage = .over(.clientLeft) }
   }
 
   private mutating func end(_ outcome: Outcome) -> Action {
-    self.outcome = outcome
+    stage = .over(outcome)
     return .finish
   }
 
@@ -303,7 +318,7 @@ public struct Lifecycle {
     let clocks = deadlines.clocks
     switch due {
     case .clientStall:
-      outcome = .clientStalled
+      stage = .over(.clientStalled)
       return .abandon
     case .total: return fail(timeout(.timeoutTotal, clocks.total, "did not finish its answer"), at: now)
     case .firstToken:
@@ -331,7 +346,7 @@ public struct Lifecycle {
 
   private var nextDeadline: (due: Deadlines.Due, at: Instant)? {
     deadlines.next(
-      isHeld: status == 0, isPaused: buffer.isPaused, isOver: outcome != nil, mayPing: !form.isWhole)
+      isHeld: status == 0, isPaused: buffer.isPaused, isOver: isOver, mayPing: !form.isWhole)
   }
 
   private func timeout(_ kind: Failure.Kind, _ limit: Duration, _ what: String) -> Failure {

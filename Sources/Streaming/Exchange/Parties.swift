@@ -12,14 +12,14 @@ extension Lifecycle {
     }
   }
 
-  /// Who is asked in one attempt.
-  public struct Speaker: Sendable {
+  /// Who is asked in one attempt. One for all who ask it.
+  public final class Speaker: Sendable {
     /// `provider/model`, as resolved.
-    public var model: String
-    public var provider: String
-    public var price: Price?
+    public let model: String
+    public let provider: String
+    public let price: Price?
     /// What must never come back: the provider's keys.
-    public var secrets: [String]
+    public let secrets: [String]
 
     public init(model: String, provider: String, price: Price?, secrets: [String]) {
       self.model = model

@@ -32,7 +32,7 @@ extension Lifecycle {
 
   public enum Outcome: Equatable, Sendable {
     case done(FinishReason)
-    case failed(Failure)
+    indirect case failed(Failure)
     case clientLeft
     case clientStalled
   }

@@ -279,9 +279,19 @@ public struct JSONReader: ~Escapable {
 
 /// The inside of a checked JSON string: what stands between its quotes.
 public struct JSONLiteral: Equatable, Sendable {
-  public var range: Range<Int>
+  /// Four bytes each, as every open stream holds the last event's literals; no text that is read comes near 4 GiB.
+  private let start: UInt32
+  private let end: UInt32
   /// False: the bytes are the text.
-  public var hasEscapes: Bool
+  public let hasEscapes: Bool
+
+  public init(range: Range<Int>, hasEscapes: Bool) {
+    start = UInt32(range.lowerBound)
+    end = UInt32(range.upperBound)
+    self.hasEscapes = hasEscapes
+  }
+
+  public var range: Range<Int> { Int(start)..<Int(end) }
 
   public var isEmpty: Bool { range.isEmpty }
 

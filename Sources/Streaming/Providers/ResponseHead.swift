@@ -7,12 +7,17 @@ public struct ResponseHead: Equatable, Sendable {
   /// from a stream.
   public var namesNoCoding = false
   /// Seconds after which the provider wants to be asked again, from the header that says so best.
-  public var retryAfter: Double? { milliseconds.map { $0 / 1000 } ?? seconds ?? date ?? reset }
+  public private(set) var retryAfter: Double?
 
-  private var milliseconds: Double?
-  private var seconds: Double?
-  private var date: Double?
-  private var reset: Double?
+  /// The headers that tell it, the best one last.
+  private enum RetryHeader: Int, Comparable {
+    case none, reset, date, seconds, milliseconds
+
+    static func < (a: RetryHeader, b: RetryHeader) -> Bool { a.rawValue < b.rawValue }
+  }
+
+  /// The one that `retryAfter` is of.
+  private var retryHeader = RetryHeader.none
   /// The provider's clock; ours may differ.
   private var sentAt: Double?
 
@@ -48,17 +53,21 @@ public struct ResponseHead: Equatable, Sendable {
     if name.equalsIgnoringCase("date") {
       sentAt = RetryTime.epochSeconds(String(copying: value))
     } else if name.equalsIgnoringCase("retry-after-ms") {
-      if let number = RetryTime.number(String(copying: value)), number > 0 { milliseconds = number }
+      if let number = RetryTime.number(String(copying: value)), number > 0 { note(number / 1000, .milliseconds) }
     } else if name.equalsIgnoringCase("retry-after") {
       let text = String(copying: value)
       if let number = RetryTime.number(text) {
-        seconds = max(0, number)
+        note(max(0, number), .seconds)
       } else if let then = RetryTime.epochSeconds(text) {
-        date = max(0, then - (sentAt ?? wallClock))
+        note(max(0, then - (sentAt ?? wallClock)), .date)
       }
     } else if name.equalsIgnoringCase("x-ratelimit-reset") {
-      reset = RetryTime.reset(String(copying: value), now: sentAt ?? wallClock)
+      if let time = RetryTime.reset(String(copying: value), now: sentAt ?? wallClock) { note(time, .reset) }
     }
+  }
+
+  private mutating func note(_ seconds: Double, _ header: RetryHeader) {
+    if header >= retryHeader { (retryAfter, retryHeader) = (seconds, header) }
   }
 
   /// The three digits behind the version; 0 where they are none.

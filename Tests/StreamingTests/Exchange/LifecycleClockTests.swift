@@ -69,9 +69,7 @@ struct LifecycleClockTests {
   }
 
   @Test func `silence before the first token is a 504 where the status is still held`() {
-    var clocks = Generation.clocks
-    clocks.firstToken = .seconds(2)
-    var generation = Generation(clocks: clocks)
+    var generation = Generation(clocks: Generation.clocks(firstToken: .seconds(2)))
     #expect(generation.deadline == 2)
     #expect(generation.tick(at: 2) == .finish)
     #expect(generation.answer.status == 504)

@@ -5,9 +5,13 @@ import Foundation
 /// A generation without a loop: the provider's bytes go in, the client's come out, and the time is whatever is said.
 struct Generation {
   static let start = Instant(nanoseconds: 1_000_000_000_000)
-  static let clocks = Lifecycle.Clocks(
-    firstToken: .seconds(60), idle: .seconds(60), total: .seconds(600), clientStall: .seconds(60), ping: .seconds(15),
-    hold: .seconds(5))
+  static let clocks = clocks(firstToken: .seconds(60))
+
+  static func clocks(firstToken: Duration) -> Lifecycle.Clocks {
+    Lifecycle.Clocks(
+      firstToken: firstToken, idle: .seconds(60), total: .seconds(600), clientStall: .seconds(60), ping: .seconds(15),
+      hold: .seconds(5))
+  }
 
   var lifecycle: Lifecycle
   /// What the client has taken.
