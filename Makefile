@@ -54,7 +54,8 @@ sanitize: packages build .venv/installed.txt
 
 lint: need-swift
 	swift format lint --strict -r Sources Tests Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/demo scripts/install-packages .ci/run; fi
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/demo scripts/install-packages .ci/run \
+	  Benchmarks/peers/*/build Benchmarks/peers/*/start; fi
 
 format: need-swift
 	swift format -i -r Sources Tests Package.swift
