@@ -33,6 +33,8 @@ struct ReplyReader {
   private var body = Body.eventStream
   private var parser: EventStreamParser
   private var decoder: any ProviderDecoder
+  /// That of the last event, if it said one piece of text.
+  private var shape = EventShape()
   private var sawEvent = false
   private var hasFinished = false
   /// A body that is no event stream; of an event stream, the lines that are none.
@@ -145,9 +147,16 @@ struct ReplyReader {
   }
 
   private mutating func decode(name: [UInt8], _ data: Span<UInt8>) throws(Malformed) -> Bool {
+    if let text = shape.text(name: name, in: data) {
+      deltas.append(.text(text))
+      return true
+    }
+    // Whatever else the event is, it may change what the decoder makes of the next ones.
+    shape.forget()
     do throws(JSONReader.Malformed) {
       if try decoder.decode(name: name.span, data: data, into: &deltas) {
         sawEvent = true
+        if deltas.count == 1, case .text(let text) = deltas[0] { shape.take(name: name, data, around: text) }
         return true
       }
       skipped += 1

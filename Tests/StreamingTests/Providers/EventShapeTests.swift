@@ -1,0 +1,104 @@
+import Testing
+
+@testable import Streaming
+
+/// A reader that knows an event's shape must make of the next event what one that does not know it makes.
+struct EventShapeTests {
+  private static let events: [(wire: Wire, stream: String)] = [
+    (.openai, Chunk.token("Hello")),
+    (.openai, "data: {\"choices\" : [ {\"delta\" : {\"content\" : \"a\"}, \"index\" : 0 } ] }\n\n"),
+    (.anthropic, anthropic(index: 0, "Hello")),
+    (.gemini, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hello\"}],\"role\":\"model\"}}]}\n\n"),
+  ]
+
+  private static let opening =
+    "event: content_block_start\n"
+    + "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
+
+  private static func anthropic(index: Int, _ text: String) -> String {
+    "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":\(index),"
+      + "\"delta\":{\"type\":\"text_delta\",\"text\":\"\(text)\"}}\n\n"
+  }
+
+  private func reader(_ wire: Wire) throws -> ReplyReader {
+    var reader = ReplyReader(lineBound: 1 << 20, decoder: wire.makeDecoder())
+    if wire == .anthropic { _ = try said(&reader, Self.opening.bytes) }
+    return reader
+  }
+
+  /// What each item says, literals as they stand.
+  private func said(_ reader: inout ReplyReader, _ stream: [UInt8]) throws -> [[String]] {
+    var items: [[String]] = []
+    var position = 0
+    while let place = try reader.next(in: stream.span, from: &position) {
+      let bytes: [UInt8] =
+        switch place {
+        case .input(let range): Array(stream[range])
+        case .carried(let range): [UInt8](copying: reader.carriedBytes.extracting(range))
+        case .collected(let range): [UInt8](copying: reader.collectedBytes.extracting(range))
+        }
+      items.append(
+        reader.deltas.map { delta in
+          if case .text(let literal) = delta {
+            "text \(literal.hasEscapes) " + String(Array(bytes[literal.range]))
+          } else {
+            "\(delta)"
+          }
+        })
+    }
+    return items
+  }
+
+  @Test(arguments: events)
+  func `texts of the same shape are all told, escapes and all`(wire: Wire, stream: String) throws {
+    for text in ["b", "", #"\n"#, #"\ud83d"#, #"\""#, "é😀", String(repeating: "long ", count: 400), "a"] {
+      var known = try reader(wire)
+      _ = try said(&known, stream.bytes)
+      var fresh = try reader(wire)
+      let next = stream.replacing(/"(Hello|a)"/) { _ in "\"\(text)\"" }.bytes
+      #expect(try said(&known, next) == said(&fresh, next), "\(text)")
+    }
+  }
+
+  @Test(arguments: events)
+  func `any byte changed, added or lost is read as without a shape`(wire: Wire, stream: String) throws {
+    let event = stream.bytes
+    for place in event.indices {
+      for byte in [
+        UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "}"), UInt8(ascii: "x"), 0x00, 0x20, 0xC3, 0xFF,
+      ] {
+        for change in [[byte], [], [byte, event[place]], [event[place], byte]] {
+          let next = event[..<place] + change + event[(place + 1)...]
+          var known = try reader(wire)
+          _ = try said(&known, event)
+          var fresh = try reader(wire)
+          let told = Result { try said(&known, Array(next)) }
+          let expected = Result { try said(&fresh, Array(next)) }
+          #expect("\(told)" == "\(expected)", "\(String(Array(next)))")
+        }
+      }
+    }
+  }
+
+  @Test func `what comes between two events may change what the second means`() throws {
+    var reader = try reader(.anthropic)
+    let text = Self.anthropic(index: 0, "a").bytes
+    #expect(try said(&reader, text) == [["text false a"]])
+    let stop = "event: content_block_stop\ndata: {\"type\":\"content_block_stop\",\"index\":0}\n\n"
+    _ = try said(&reader, stop.bytes)
+    #expect(try said(&reader, text) == [[]], "the block is closed")
+  }
+
+  @Test func `the event's name belongs to the shape`() throws {
+    var reader = try reader(.openai)
+    #expect(try said(&reader, Chunk.token("a").bytes) == [["text false a"]])
+    let failure = try said(&reader, ("event: error\n" + Chunk.token("b")).bytes)
+    #expect(failure.count == 1 && failure[0][0].hasPrefix("failure"))
+  }
+
+  @Test func `an event that says more than a text has no shape`() throws {
+    var reader = try reader(.openai)
+    let last = #"data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"# + "\n\n"
+    for _ in 0..<2 { #expect(try said(&reader, last.bytes)[0].count == 2) }
+  }
+}
