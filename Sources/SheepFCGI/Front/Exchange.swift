@@ -155,6 +155,7 @@ final class Exchange: UpstreamListener {
 
   /// From within libcurl: what follows from it waits until `settle`.
   func upstreamSent(_ bytes: Span<UInt8>) {
+    lifecycle.buffer.borrow(&worker.spareBuffer)
     act(lifecycle.receive(bytes, at: worker.now))
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
@@ -229,6 +230,7 @@ final class Exchange: UpstreamListener {
     case nil: break
     }
     if hasEarlierDeadline { reschedule() }
+    lifecycle.buffer.giveBack(&worker.spareBuffer)
   }
 
   /// The web server closed the connection, or calls the request off: the provider learns of it in this turn.

@@ -22,10 +22,14 @@ struct RequestContext {
   /// It goes into a header and a log line, so it must look like one.
   private static func id(_ given: String?) -> String {
     if let given, given.utf8.count <= 128, given.utf8.allSatisfy(isIDByte) { return given }
-    return (0..<2).map { _ in
-      let digits = String(UInt64.random(in: 0...UInt64.max), radix: 16)
-      return String(repeating: "0", count: 16 - digits.count) + digits
-    }.joined()
+    let number = UInt128.random(in: 0...UInt128.max)
+    return String(unsafeUninitializedCapacity: 32) { text in
+      for place in 0..<32 {
+        let digit = UInt8(truncatingIfNeeded: number >> UInt128(4 * place)) & 15
+        text.initializeElement(at: place, to: digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+      }
+      return 32
+    }
   }
 
   private static func isIDByte(_ byte: UInt8) -> Bool {

@@ -40,9 +40,12 @@ struct Router {
     _ request: Request, as dialect: Ask.Dialect, _ context: RequestContext, _ crossOrigin: CrossOrigin,
     from connection: Connection
   ) throws(Failure) {
-    let methods = dialect == .stream ? ["GET", "POST", "OPTIONS"] : ["POST", "OPTIONS"]
-    let allow = methods.joined(separator: ", ")
-    guard methods.contains(request.method) else { throw Self.notAllowed(request, allow: allow) }
+    let allow = dialect == .stream ? "GET, POST, OPTIONS" : "POST, OPTIONS"
+    switch request.method {
+    case "POST", "OPTIONS": break
+    case "GET" where dialect == .stream: break
+    default: throw Self.notAllowed(request, allow: allow)
+    }
     if request.method == "OPTIONS" { return answerPreflight(request, allow, context, crossOrigin, connection) }
     guard crossOrigin.admits(request.params) else {
       throw Failure(

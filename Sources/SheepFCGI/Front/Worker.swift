@@ -24,6 +24,8 @@ final class Worker {
   var timers = TimerQueue()
   /// Exchanges that have something to carry out at the end of this step.
   var unsettled: [Exchange] = []
+  /// Room for what is on its way to a client, of whichever exchange.
+  var spareBuffer: [UInt8] = []
   /// For one read at a time, of whichever connection.
   private var readBuffer = [UInt8](repeating: 0, count: 64 << 10)
   private(set) var upstream: CurlMulti!

@@ -21,7 +21,9 @@ struct LogLine: Sendable {
     clock_gettime(CLOCK_REALTIME, &now)
     time = now
     self.level = level
-    values = [("msg", .text(message))]
+    values = []
+    values.reserveCapacity(16)
+    values.append(("msg", .text(message)))
   }
 
   mutating func add(_ name: String, _ text: String) { values.append((name, .text(text))) }

@@ -88,6 +88,7 @@ public struct Ask: Equatable, Sendable {
   }
 
   private static func append(role: String, _ content: String, to messages: inout [UInt8]) {
+    messages.reserveCapacity(messages.count + content.utf8.count + 64)
     if !messages.isEmpty { messages.append(UInt8(ascii: ",")) }
     messages.append("{\"role\":\"")
     messages.append(role)

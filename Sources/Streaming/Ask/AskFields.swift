@@ -44,6 +44,7 @@ struct AskFields {
   /// Undoes the percent-encoding of a form (`+` is a space).
   private static func decode(_ text: ArraySlice<UInt8>, of name: String) throws(Failure) -> String {
     var bytes: [UInt8] = []
+    bytes.reserveCapacity(text.count)
     var rest = text
     while let byte = rest.popFirst() {
       switch byte {

@@ -12,6 +12,9 @@ public struct BackpressureBuffer {
 
   public enum Change: Equatable { case pause, resume }
 
+  /// Of the room that is kept when nothing waits; a burst's is not.
+  private static let spareBytes = 4096
+
   public let mark: Mark
   /// Whether the provider is to stand still.
   public private(set) var isPaused = false
@@ -47,14 +50,24 @@ public struct BackpressureBuffer {
     if case .tokens = mark { tokenEnds.append(takenInAll + count) }
   }
 
+  /// Makes room of the loop's own ready for what comes, unless something waits here already: so an open stream that has
+  /// said all holds no room, and a token finds one that is warm.
+  public mutating func borrow(_ spare: inout [UInt8]) {
+    if storage.isEmpty { swap(&storage, &spare) }
+  }
+
+  /// Gives the room back, if nothing waits in it.
+  public mutating func giveBack(_ spare: inout [UInt8]) {
+    if storage.isEmpty { swap(&storage, &spare) }
+  }
+
   /// The connection has taken the first `count` bytes.
   public mutating func take(_ count: Int) {
     taken += count
     takenInAll += count
     if taken == storage.count {
       taken = 0
-      // A burst must not leave every idle stream with a large buffer.
-      storage.removeAll(keepingCapacity: storage.capacity <= 1024)
+      storage.removeAll(keepingCapacity: storage.capacity <= Self.spareBytes)
     } else if taken >= 1 << 16, taken * 2 >= storage.count {
       storage.removeSubrange(..<taken)
       taken = 0

@@ -4,7 +4,10 @@ public struct JSONBuilder {
   /// True where the next member or element needs no comma before it.
   private var isFirst = true
 
-  public init() {}
+  /// - Parameter capacity: bytes that are expected.
+  public init(capacity: Int = 0) {
+    bytes.reserveCapacity(capacity)
+  }
 
   public mutating func object(_ body: (inout JSONBuilder) -> Void) {
     nest(UInt8(ascii: "{"), UInt8(ascii: "}"), body)

@@ -2,7 +2,7 @@
 /// imitate it speak it.
 public enum OpenAI {
   public static func request(_ ask: Ask, model: String, _ options: ProviderRequest.Options) -> ProviderRequest {
-    var json = JSONBuilder()
+    var json = JSONBuilder(capacity: ask.messages.count + 256)
     json.object {
       $0.string("model", model)
       $0.array("messages") { $0.raw(ask.messages) }
