@@ -29,6 +29,8 @@ final class ReplySender {
   /// Written by steps, not sent yet.
   private var held = ByteBuffer()
   private let pieceBytes: Int
+  /// Some eight tokens.
+  private static let floodBytes = 2048
   /// The step that ended the reply; it is carried out when `held` is empty.
   private var last: Reply.Step?
   private var timer: NIOScheduledCallback?
@@ -113,10 +115,12 @@ final class ReplySender {
     if step != .more { last = step }
   }
 
-  /// A piece that is too small waits for the next step, unless that is not due yet.
+  /// A piece that is too small waits for the next step, unless that is not due yet. In a flood several tokens make a
+  /// piece: a write of each alone would cost more than all that the relays do, and then be what is measured.
   private func mustSendHeld(at now: UInt64) -> Bool {
     guard held.readableBytes > 0 else { return false }
-    return held.readableBytes >= pieceBytes || last != nil || due > now
+    let enough = pieceBytes == 0 && interval == 0 && isHeadSent ? Self.floodBytes : pieceBytes
+    return held.readableBytes >= enough || last != nil || due > now
   }
 
   private func sendPiece() {
