@@ -7,10 +7,15 @@ BUILD := .build/release
 SWIFT_BUILD := swift build -c release --static-swift-stdlib -Xswiftc -cross-module-optimization \
   -Xswiftc -use-ld=lld -Xlinker -s
 PYTHON := .venv/bin/python
+# For `make bench`.
+QUICK :=
+ONLY :=
+PHASES :=
+COMPARE :=
 # More arguments for pytest, as in  make server-test ARGS='-k page -x'
 ARGS :=
 
-.PHONY: help demo test unit-test server-test build lint format sanitize clean packages need-swift
+.PHONY: help demo test unit-test server-test build lint format sanitize bench clean packages need-swift
 .NOTPARALLEL:
 
 help:
@@ -20,6 +25,8 @@ help:
 	@echo 'make unit-test    the library'
 	@echo 'make server-test  nginx, workers, a mock provider and a browser; ARGS=… for pytest'
 	@echo 'make build        a release build of all programs'
+	@echo 'make bench        nginx alone, sheepfcgi and its peers through all phases, some 20 minutes; QUICK=1 for two,'
+	@echo '                  ONLY=… and PHASES=… for some (with commas), COMPARE=FILE against an earlier results.json'
 	@echo 'make lint         swift format, and shellcheck where it is installed'
 	@echo 'make format       lay the sources out'
 	@echo 'make sanitize     the tests with the address and the thread sanitizer (long)'
@@ -35,6 +42,12 @@ unit-test: packages
 
 server-test: packages build .venv/installed.txt
 	$(PYTHON) -m pytest Tests/ServerTests $(ARGS)
+
+bench: need-swift
+	@scripts/install-packages run bench
+	@$(MAKE) --no-print-directory build
+	@$(BUILD)/stream-bench run $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) $(if $(PHASES),--phases $(PHASES)) \
+	  $(if $(COMPARE),--compare $(COMPARE))
 
 # PRODUCT=… builds that one alone.
 build: need-swift

@@ -12,6 +12,7 @@ let package = Package(
   products: [
     .executable(name: "sheepfcgi", targets: ["SheepFCGI"]),
     .executable(name: "mock-provider", targets: ["MockProvider"]),
+    .executable(name: "stream-bench", targets: ["StreamBench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -41,6 +42,14 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
+    .executableTarget(
+      name: "StreamBench",
+      dependencies: [
+        "CLinux", "Streaming",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .testTarget(name: "StreamBenchTests", dependencies: ["StreamBench"], swiftSettings: strict),
     .testTarget(name: "StreamingTests", dependencies: ["Streaming"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -6,6 +6,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[3]
 SHEEPFCGI = Path(os.environ.get("SHEEPFCGI", REPOSITORY / ".build/release/sheepfcgi")).absolute()
 MOCK_PROVIDER = Path(os.environ.get("MOCK_PROVIDER", REPOSITORY / ".build/release/mock-provider")).absolute()
+STREAM_BENCH = Path(os.environ.get("STREAM_BENCH", REPOSITORY / ".build/release/stream-bench")).absolute()
 NGINX_FILES = REPOSITORY / "nginx"
 PAGE = REPOSITORY / "public"
 # The recorded provider streams, which are no part of the repository.

@@ -1,0 +1,45 @@
+/// One thing that is measured of a contender.
+protocol Phase {
+  init(_ extent: Extent)
+
+  /// - Throws: why there are no figures.
+  func measure(_ site: Site, into result: inout PhaseResult) throws
+}
+
+extension PhaseName {
+  func phase(_ extent: Extent) -> any Phase {
+    let type: any Phase.Type =
+      switch self {
+      case .startup: StartupPhase.self
+      case .paced: PacedPhase.self
+      case .ttft: FirstTokenPhase.self
+      case .rps: RequestRatePhase.self
+      case .flood: FloodPhase.self
+      case .idle: IdlePhase.self
+      case .slow: SlowReaderPhase.self
+      case .cancel: CancelPhase.self
+      case .scale: ScalePhase.self
+      case .tls: TLSPhase.self
+      }
+    return type.init(extent)
+  }
+
+  /// Those that ask for more than one way of starting the worker, and so know only our own.
+  var isOurOwn: Bool { self == .scale || self == .tls }
+}
+
+extension PhaseResult {
+  /// One load's figures, and what was wrong with its streams.
+  mutating func add(_ figures: [Figure?], _ measurement: Measurement, label: String = "") {
+    rows.append(Row(label: label, figures: figures.compactMap { $0 } + measurement.correctness))
+    let place = label.isEmpty ? "" : "\(label): "
+    problems += measurement.failures.map { place + $0 }
+  }
+
+  /// Says where there are fewer streams than the others have, and why.
+  mutating func note(streams: Int, of wanted: Int, at site: Site) {
+    guard streams < wanted else { return }
+    let reason = site.contender.maximumStreams == streams ? "more it cannot hold" : site.shortage(of: wanted)
+    notes.append("\(streams) streams in place of \(wanted): \(reason)")
+  }
+}

@@ -1,0 +1,50 @@
+import Streaming
+
+/// From a hundred streams to eight thousand.
+struct ScalePhase: Phase {
+  private let extent: Extent
+
+  init(_ extent: Extent) {
+    self.extent = extent
+  }
+
+  func measure(_ site: Site, into result: inout PhaseResult) throws {
+    guard case .sheepfcgi(var settings) = site.contender.kind else { return }
+    settings.workers = 2
+    let site = try Site(.sheepfcgi(settings), on: site.bed)
+    defer { site.end() }
+    for streams in extent.scaleStreams {
+      guard site.capacity(of: streams) == streams else {
+        result.notes.append("not with \(streams) streams: \(site.shortage(of: streams))")
+        continue
+      }
+      try site.startFresh()
+      var spread: Double?
+      let load = try site.load(IdlePhase.plan(site, streams: streams, tokens: extent.scaleTokens)) { open in
+        if open == streams, spread == nil { spread = Self.spread(site) }
+      }
+      result.add(figures(load, spread), load, label: "\(streams)")
+    }
+  }
+
+  private func figures(_ load: Measurement, _ spread: Double?) -> [Figure?] {
+    let tally = load.result.tally
+    // Late on the way; or at the provider already, which then shows in the gap alone.
+    let late = max(tally.delay.share(above: .milliseconds(500)) ?? 0, tally.gap.share(above: .milliseconds(1500)) ?? 0)
+    return [
+      Figure(.late, late * 100),
+      Figure(.relayCPU, load.relayCPU.map(load.result.perToken)),
+      Figure(.nginxCPU, load.result.perToken(load.nginxCPU)),
+      IdlePhase.memory(load), Figure(.spread, spread),
+      Figure(.gap99, tally.gap.percentile(99)?.milliseconds),
+      Figure(.delayMedian, tally.delay.percentile(50)?.microseconds),
+      Figure(.delay99, tally.delay.percentile(99)?.microseconds),
+    ]
+  }
+
+  /// Descriptors of the most loaded worker over an even share of them. A worker is an epoll instance that has some.
+  private static func spread(_ site: Site) -> Double? {
+    guard let loops = site.relay?.family.polled.filter({ $0 > 8 }), let most = loops.max() else { return nil }
+    return Double(most) * Double(loops.count) / Double(loops.reduce(0, +))
+  }
+}

@@ -1,0 +1,38 @@
+import Streaming
+
+/// How soon a relay that was not running serves, and what it weighs before it has done anything.
+struct StartupPhase: Phase {
+  private let startups: Int
+
+  init(_ extent: Extent) {
+    startups = extent.startups
+  }
+
+  func measure(_ site: Site, into result: inout PhaseResult) throws {
+    guard site.relay != nil else { return }
+    var (listening, answered, resident) = ([Double](), [Double](), [Double]())
+    for _ in 0..<startups {
+      let before = Clock.now()
+      try site.restart()
+      guard let relay = site.relay else { return }
+      let restarted = before.duration(to: Clock.now()) - relay.startTime
+      let plan = site.plan("n=1", tokens: 1, streams: 1, total: 1)
+      let load = try site.load(plan)
+      guard load.failures.isEmpty else { throw BenchError(load.failures.joined(separator: "; ")) }
+      listening.append(relay.startTime.milliseconds)
+      answered.append((before.duration(to: Clock.now()) - restarted).milliseconds)
+      resident.append(Double(relay.family.residentBytes) / 1_048_576)
+    }
+    result.rows.append(
+      PhaseResult.Row(
+        figures: [
+          Figure(.listening, Self.median(listening)), Figure(.firstAnswer, Self.median(answered)),
+          Figure(.resident, Self.median(resident)),
+        ]))
+  }
+
+  /// Of an even number the lower of the two in the middle: a figure that was really measured.
+  static func median(_ values: [Double]) -> Double {
+    values.sorted()[(values.count - 1) / 2]
+  }
+}

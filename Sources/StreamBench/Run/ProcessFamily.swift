@@ -1,0 +1,67 @@
+import Foundation
+import Glibc
+import Streaming
+
+/// A process with its children and theirs, as they are when this is made.
+struct ProcessFamily {
+  private let members: [pid_t]
+
+  init(root: pid_t) {
+    var members = [root]
+    var index = 0
+    while index < members.count {
+      members += Self.children(of: members[index])
+      index += 1
+    }
+    self.members = members
+  }
+
+  /// Processor time of each member.
+  struct Usage {
+    fileprivate var byProcess: [pid_t: Duration] = [:]
+
+    /// What was used since `earlier`. A member that ended in between takes its share with it.
+    func since(_ earlier: Usage) -> Duration {
+      byProcess.reduce(.zero) { $0 + $1.value - (earlier.byProcess[$1.key] ?? .zero) }
+    }
+  }
+
+  var usage: Usage {
+    var usage = Usage()
+    for member in members { usage.byProcess[member] = Clock.cpu(of: member) }
+    return usage
+  }
+
+  /// Resident memory of all; a page that two share counts twice.
+  var residentBytes: Int {
+    members.reduce(0) { sum, member in
+      let pages = TextFile.read("/proc/\(member)/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) }
+      return sum + (pages ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+  }
+
+  /// For each epoll instance the descriptors that it watches.
+  var polled: [Int] {
+    members.flatMap { member in
+      let folder = "/proc/\(member)/fd"
+      let numbers = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+      return numbers.compactMap { number -> Int? in
+        guard (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)")) == Self.epoll else {
+          return nil
+        }
+        return TextFile.read("/proc/\(member)/fdinfo/\(number)").split(separator: "\n").count { $0.hasPrefix("tfd:") }
+      }
+    }
+  }
+
+  private static let epoll = "anon_inode:[eventpoll]"
+
+  private static func children(of process: pid_t) -> [pid_t] {
+    // Each thread has the list of those that it started.
+    let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")) ?? []
+    return threads.flatMap { thread in
+      TextFile.read("/proc/\(process)/task/\(thread)/children").split(whereSeparator: \.isWhitespace)
+        .compactMap { pid_t($0) }
+    }
+  }
+}

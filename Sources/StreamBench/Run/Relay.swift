@@ -1,0 +1,48 @@
+import Glibc
+import Streaming
+
+/// A contender that runs and listens on its Unix socket.
+final class Relay {
+  struct Address {
+    enum `Protocol`: String, Decodable { case fastcgi, http }
+    let socket: String
+    let `protocol`: `Protocol`
+    /// SCRIPT_FILENAME, where the server runs files.
+    let script: String?
+  }
+
+  let process: ChildProcess
+  /// From exec until it listened.
+  let startTime: Duration
+
+  init(_ contender: Contender, at address: Address, work: String, build: String, provider: UInt16) throws {
+    unlink(address.socket)
+    let start = Clock.now()
+    process = try ChildProcess(
+      contender.name, contender.arguments(socket: address.socket),
+      environment: contender.environment(socket: address.socket, work: work, build: build, provider: provider),
+      log: "\(work)/\(contender.name).log")
+    do {
+      try Self.wait(for: process, address.socket, since: start)
+    } catch {
+      process.end()
+      throw error
+    }
+    startTime = start.duration(to: Clock.now())
+  }
+
+  var family: ProcessFamily { ProcessFamily(root: process.pid) }
+
+  private static func wait(for process: ChildProcess, _ socket: String, since start: Instant) throws {
+    while !LocalSocket.isListening(unix: socket) {
+      try Interruption.check()
+      if let status = process.exitStatus {
+        throw BenchError("\(process.name) ended with \(status) before it listened: \(process.lastWords)")
+      }
+      guard start.duration(to: Clock.now()) < .seconds(60) else {
+        throw BenchError("\(process.name) does not listen on \(socket) within a minute: \(process.lastWords)")
+      }
+      Clock.sleep(.microseconds(200))
+    }
+  }
+}

@@ -1,0 +1,108 @@
+import Streaming
+
+/// One contender behind its nginx, ready to be measured.
+final class Site {
+  let contender: Contender
+  let bed: TestBed
+  let web: WebServer
+  private let address: Relay.Address?
+  private let work: String
+  /// Nil: nginx alone.
+  private(set) var relay: Relay?
+
+  init(_ contender: Contender, on bed: TestBed) throws {
+    self.contender = contender
+    self.bed = bed
+    work = try bed.newFolder()
+    if case .alone = contender.kind {
+      address = nil
+    } else {
+      address = Relay.Address(
+        socket: "\(work)/relay.sock", protocol: contender.protocol, script: contender.script)
+    }
+    web = try WebServer(
+      relay: address, provider: bed.provider.port, connections: bed.descriptors - 128, in: work)
+    do {
+      try startRelay()
+    } catch {
+      web.process.end()
+      throw error
+    }
+  }
+
+  func end() {
+    relay?.process.end()
+    web.process.end()
+  }
+
+  /// Another process in place of the one that ran: nothing of earlier loads is in its memory.
+  func restart() throws {
+    relay?.process.end()
+    relay = nil
+    try startRelay()
+  }
+
+  private func startRelay() throws {
+    guard let address else { return }
+    relay = try Relay(
+      contender, at: address, work: work, build: bed.buildFolder(of: contender), provider: bed.provider.port)
+  }
+
+  // MARK: Loads
+
+  /// How many of so many streams there can be: the peer may hold fewer, and nginx takes two descriptors for each.
+  func capacity(of streams: Int) -> Int {
+    min(streams, contender.maximumStreams ?? streams, (bed.descriptors - 512) / 2)
+  }
+
+  func shortage(of streams: Int) -> String {
+    "\(bed.descriptors) descriptors are too few, allow \(streams * 2 + 512) (ulimit -n)"
+  }
+
+  /// A load through the contender, with as many streams as there can be.
+  func plan(_ prompt: String, tokens: Int?, streams: Int, total: Int) -> LoadPlan {
+    let path = address == nil ? Self.direct : "/stream"
+    var plan = LoadPlan(target: Target(port: web.port, path: path), prompt: prompt)
+    plan.isPost = address == nil
+    plan.streams = capacity(of: streams)
+    plan.total = total
+    plan.expectedTokens = tokens
+    return plan
+  }
+
+  /// A load, and what nginx alone makes of the same: half of that before it and half after, as machines drift.
+  ///
+  /// - Returns: `floor` is nil where there is no relay to compare with it.
+  func loadBesideFloor(_ plan: LoadPlan) throws -> (load: Measurement, floor: [LoadResult]?) {
+    guard relay != nil else { return (try load(plan), nil) }
+    var direct = plan
+    direct.target = Target(port: web.port, path: Self.direct)
+    direct.isPost = true
+    direct.total = max(plan.streams, plan.total / 2)
+    let before = try load(direct).result
+    let own = try load(plan)
+    return (own, [before, try load(direct).result])
+  }
+
+  private static let direct = "/v1/chat/completions"
+
+  func load(_ plan: LoadPlan, watch: (Int) -> Void = { _ in }) throws -> Measurement {
+    let relay = relay?.family
+    let (nginx, provider) = (web.family, bed.provider.family)
+    let before = (relay: relay?.usage, nginx: nginx.usage, provider: provider.usage)
+    let residentBefore = relay?.residentBytes ?? 0
+    var peak = residentBefore
+    let result = try LoadClient(plan).run { open in
+      peak = max(peak, relay?.residentBytes ?? 0)
+      watch(open)
+    }
+    // Nobody has to ask what a dead relay's figures mean.
+    if let process = self.relay?.process, let status = process.exitStatus {
+      throw BenchError("\(contender.name) ended with \(status) under the load: \(process.lastWords)")
+    }
+    return Measurement(
+      result: result, relayCPU: zip(relay, before.relay).map { $0.usage.since($1) },
+      nginxCPU: nginx.usage.since(before.nginx), providerCPU: provider.usage.since(before.provider),
+      residentBytes: residentBefore, peakBytes: max(peak, relay?.residentBytes ?? 0))
+  }
+}
