@@ -47,9 +47,19 @@ final class LoadClient {
       openStreams(since: start, now)
       serve(milliseconds: connections.count < plan.streams ? 1 : plan.slow != nil ? 10 : 100)
     }
+    let (time, clientCPU) = (start.duration(to: Clock.now()), Clock.ownCPU() - cpu)
+    countWhatIsOpen()
     return LoadResult(
-      tally: tally, started: started, unfinished: open, peakOpen: peakOpen,
-      time: start.duration(to: Clock.now()), clientCPU: Clock.ownCPU() - cpu)
+      tally: tally, started: started, unfinished: connections.count { $0.socket != nil && !$0.isSlow },
+      peakOpen: peakOpen, time: time, clientCPU: clientCPU)
+  }
+
+  /// Tokens in the wrong order are a fault of streams that have not ended, too, and so are slow readers that failed.
+  private func countWhatIsOpen() {
+    for connection in connections where connection.socket != nil { tally.add(connection.reader.check) }
+    for (reason, count) in slowTally.failures {
+      for _ in 0..<count { tally.fail("a slow reader: \(reason)") }
+    }
   }
 
   /// Milliseconds between two reads of a slow reader.

@@ -29,11 +29,11 @@ extension PhaseName {
 }
 
 extension PhaseResult {
-  /// One load's figures, and what was wrong with its streams.
-  mutating func add(_ figures: [Figure?], _ measurement: Measurement, label: String = "") {
-    rows.append(Row(label: label, figures: figures.compactMap { $0 } + measurement.correctness))
+  /// A row of figures, and what was wrong with the streams of the loads that they come from.
+  mutating func add(_ figures: [Figure?], _ loads: Measurement..., label: String = "") {
+    rows.append(Row(label: label, figures: figures.compactMap { $0 } + Measurement.correctness(of: loads)))
     let place = label.isEmpty ? "" : "\(label): "
-    problems += measurement.failures.map { place + $0 }
+    problems += loads.flatMap(\.failures).map { place + $0 }
   }
 
   /// Says where there are fewer streams than the others have, and why.

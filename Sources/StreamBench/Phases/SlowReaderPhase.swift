@@ -17,8 +17,7 @@ struct SlowReaderPhase: Phase {
     let load = try site.load(plan)
     let taken = try site.bed.provider.statistics().tokens - before
     let growth = site.relay == nil ? nil : Double(load.grownBytes) / 1_048_576
-    result.rows.append(
-      PhaseResult.Row(figures: [Figure(.growth, growth), Figure(.providerTokens, Double(taken))].compactMap { $0 }))
+    result.add([Figure(.growth, growth), Figure(.providerTokens, Double(taken))], load)
     _ = try site.bed.provider.waitUntilIdle(limit: .seconds(30))
   }
 }

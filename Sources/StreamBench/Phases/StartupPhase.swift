@@ -12,15 +12,12 @@ struct StartupPhase: Phase {
     guard site.relay != nil else { return }
     var (listening, answered, resident) = ([Double](), [Double](), [Double]())
     for _ in 0..<startups {
-      let before = Clock.now()
       try site.restart()
       guard let relay = site.relay else { return }
-      let restarted = before.duration(to: Clock.now()) - relay.startTime
-      let plan = site.plan("n=1", tokens: 1, streams: 1, total: 1)
-      let load = try site.load(plan)
+      let load = try site.load(site.plan("n=1", tokens: 1, streams: 1, total: 1))
+      answered.append(relay.startedAt.duration(to: Clock.now()).milliseconds)
       guard load.failures.isEmpty else { throw BenchError(load.failures.joined(separator: "; ")) }
       listening.append(relay.startTime.milliseconds)
-      answered.append((before.duration(to: Clock.now()) - restarted).milliseconds)
       resident.append(Double(relay.family.residentBytes) / 1_048_576)
     }
     result.rows.append(

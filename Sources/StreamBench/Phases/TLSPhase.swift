@@ -35,37 +35,34 @@ struct TLSPhase: Phase {
     let accepted = try provider.accepted()
     let rate = try site.load(site.plan("n=3 rate=0 size=12", tokens: 3, streams: 32, total: 1000))
     let handshakes = Double(try provider.accepted() - accepted) * 1000 / Double(max(rate.result.tally.completed, 1))
-    let ttft = try firstToken(site)
+    let single = try site.load(site.plan("n=3 rate=0 size=12", tokens: 3, streams: 1, total: extent.ttftRequests))
+    let ttft = single.result.tally.firstToken.percentile(50)
     let paced = try site.load(
       site.plan(
         "n=\(extent.pacedTokens) rate=50 size=20", tokens: extent.pacedTokens, streams: extent.pacedStreams,
         total: extent.pacedTotal))
     try site.startFresh()
     let idle = try site.load(IdlePhase.plan(site, streams: extent.tlsStreams, tokens: extent.scaleTokens / 2 + 1))
-    let (gap, growth) = try besideOneThatDoesNotRead(site)
+    let beside = try besideOneThatDoesNotRead(site)
     result.add(
       paced.cost + [
         IdlePhase.memory(idle), Figure(.ttftMedian, ttft?.microseconds),
         Figure(.ttftAddedMedian, plainTTFT.flatMap { plain in ttft.map { ($0 - plain).microseconds } }),
         Figure(.requests, rate.result.requestsPerSecond), Figure(.handshakes, handshakes),
-        Figure(.worstGap, gap.milliseconds), Figure(.growth, growth),
-      ], paced, label: transport.title)
+        Figure(.worstGap, beside.result.tally.gap.maximum.milliseconds),
+        Figure(.growth, Double(beside.grownBytes) / 1_048_576),
+      ], rate, single, paced, idle, beside, label: transport.title)
     if transport == .plain { plainTTFT = ttft }
   }
 
-  private func firstToken(_ site: Site) throws -> Duration? {
-    let load = try site.load(site.plan("n=3 rate=0 size=12", tokens: 3, streams: 1, total: extent.ttftRequests))
-    return load.result.tally.firstToken.percentile(50)
-  }
-
-  /// The longest gap of 20 streams at 50 tokens/s, 20 ms apart, and what the relay's memory grew by.
-  private func besideOneThatDoesNotRead(_ site: Site) throws -> (gap: Duration, growthMB: Double) {
+  /// 20 streams at 50 tokens/s, beside one that is flooded.
+  private func besideOneThatDoesNotRead(_ site: Site) throws -> Measurement {
     try site.startFresh()
     var plan = site.plan("n=100 rate=50 size=20", tokens: 100, streams: 21, total: 21)
     plan.slow = LoadPlan.SlowReaders(
       count: 1, bytesPerSecond: 0, receiveBufferBytes: 4096, prompt: "n=1000000 rate=0 size=200")
     let load = try site.load(plan)
     _ = try site.bed.provider.waitUntilIdle(limit: .seconds(30))
-    return (load.result.tally.gap.maximum, Double(load.grownBytes) / 1_048_576)
+    return load
   }
 }

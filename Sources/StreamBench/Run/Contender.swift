@@ -21,22 +21,22 @@ struct Contender {
   let name: String
   let title: String
   let kind: Kind
-  let `protocol`: Relay.Address.`Protocol`
+  let speaks: Relay.Address.Speech
   /// That it can hold at once; nil: no bound.
   var maximumStreams: Int?
   /// For FastCGI servers that run files.
   var script: String?
 
-  static let alone = Contender(name: "nginx-alone", title: "nginx alone", kind: .alone, protocol: .http)
+  static let alone = Contender(name: "nginx-alone", title: "nginx alone", kind: .alone, speaks: .http)
 
   static func sheepfcgi(_ settings: WorkerSettings) -> Contender {
-    Contender(name: "sheepfcgi", title: "SheepFCGI", kind: .sheepfcgi(settings), protocol: .fastcgi)
+    Contender(name: "sheepfcgi", title: "SheepFCGI", kind: .sheepfcgi(settings), speaks: .fastcgi)
   }
 
   /// peer.json, as Benchmarks/peers has it.
   private struct Description: Decodable {
     let title: String
-    let speaks: Relay.Address.`Protocol`
+    let speaks: Relay.Address.Speech
     let maximumStreams: Int?
     let script: String?
 
@@ -53,7 +53,7 @@ struct Contender {
       let description = try JSONDecoder().decode(Description.self, from: Data(TextFile.read(file).utf8))
       return Contender(
         name: (folder as NSString).lastPathComponent, title: description.title, kind: .peer(folder),
-        protocol: description.speaks, maximumStreams: description.maximumStreams,
+        speaks: description.speaks, maximumStreams: description.maximumStreams,
         script: description.script.map { "\(folder)/\($0)" })
     } catch {
       throw BenchError("\(file) is no description of a peer: \(error)")

@@ -15,12 +15,13 @@ struct Measurement {
   var grownBytes: Int { peakBytes - residentBytes }
 
   /// Streams that failed or, where they should have, did not end; lost, doubled and misplaced tokens.
-  var correctness: [Figure] {
-    [
-      Figure(.failed, Double(result.tally.failed + result.unfinished)),
-      Figure(.lost, Double(result.tally.lost)),
-      Figure(.doubled, Double(result.tally.doubled)),
-      Figure(.outOfOrder, Double(result.tally.outOfOrder)),
+  static func correctness(of loads: [Measurement]) -> [Figure] {
+    func sum(_ count: (LoadResult) -> Int) -> Double { Double(loads.reduce(0) { $0 + count($1.result) }) }
+    return [
+      Figure(.failed, sum { $0.tally.failed + $0.unfinished }),
+      Figure(.lost, sum(\.tally.lost)),
+      Figure(.doubled, sum(\.tally.doubled)),
+      Figure(.outOfOrder, sum(\.tally.outOfOrder)),
     ]
   }
 

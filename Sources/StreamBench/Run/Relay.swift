@@ -4,31 +4,33 @@ import Streaming
 /// A contender that runs and listens on its Unix socket.
 final class Relay {
   struct Address {
-    enum `Protocol`: String, Decodable { case fastcgi, http }
+    enum Speech: String, Decodable { case fastcgi, http }
     let socket: String
-    let `protocol`: `Protocol`
+    let speaks: Speech
     /// SCRIPT_FILENAME, where the server runs files.
     let script: String?
   }
 
   let process: ChildProcess
-  /// From exec until it listened.
+  /// When it was executed.
+  let startedAt: Instant
+  /// From then until it listened.
   let startTime: Duration
 
   init(_ contender: Contender, at address: Address, work: String, build: String, provider: UInt16) throws {
     unlink(address.socket)
-    let start = Clock.now()
+    startedAt = Clock.now()
     process = try ChildProcess(
       contender.name, contender.arguments(socket: address.socket),
       environment: contender.environment(socket: address.socket, work: work, build: build, provider: provider),
       log: "\(work)/\(contender.name).log")
     do {
-      try Self.wait(for: process, address.socket, since: start)
+      try Self.wait(for: process, address.socket, since: startedAt)
     } catch {
       process.end()
       throw error
     }
-    startTime = start.duration(to: Clock.now())
+    startTime = startedAt.duration(to: Clock.now())
   }
 
   var family: ProcessFamily { ProcessFamily(root: process.pid) }

@@ -18,7 +18,7 @@ final class Site {
       address = nil
     } else {
       address = Relay.Address(
-        socket: "\(work)/relay.sock", protocol: contender.protocol, script: contender.script)
+        socket: "\(work)/relay.sock", speaks: contender.speaks, script: contender.script)
     }
     web = try WebServer(
       relay: address, provider: bed.provider.port, connections: bed.descriptors - 128, in: work)

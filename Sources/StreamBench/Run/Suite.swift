@@ -48,22 +48,35 @@ final class Suite {
     defer { site.end() }
     for name in phases where applies(name, to: contender) {
       progress.say("\(contender.name): \(name.rawValue) …")
-      var phase = PhaseResult(phase: name)
-      let start = Clock.now()
-      defer { result.phases.append(phase) }
-      do {
-        try name.phase(extent).measure(site, into: &phase)
-      } catch let error as Interruption.Interrupted {
-        throw error
-      } catch {
-        phase.problems.append("\(error)")
-        // Whatever is left of it may not spoil what follows.
-        site.end()
-        site = try Site(contender, on: bed)
-      }
-      phase.seconds = start.duration(to: Clock.now()).seconds
+      let (phase, isWhole) = try run(name, at: site)
+      result.phases.append(phase)
       for problem in phase.problems { progress.say("\(contender.name): \(name.rawValue): \(problem)") }
+      guard !isWhole else { continue }
+      // What is left of it may not spoil what follows.
+      site.end()
+      do {
+        site = try Site(contender, on: bed)
+      } catch let error as BenchError {
+        result.phases[result.phases.count - 1].problems.append("the rest is left out: \(error)")
+        return
+      }
     }
+  }
+
+  /// - Returns: the figures, and whether the phase came to its end.
+  private func run(_ name: PhaseName, at site: Site) throws(Interruption.Interrupted) -> (PhaseResult, Bool) {
+    var phase = PhaseResult(phase: name)
+    let start = Clock.now()
+    do {
+      try name.phase(extent).measure(site, into: &phase)
+    } catch let error as Interruption.Interrupted {
+      throw error
+    } catch {
+      phase.problems.append("\(error)")
+      return (phase, false)
+    }
+    phase.seconds = start.duration(to: Clock.now()).seconds
+    return (phase, true)
   }
 
   private func applies(_ phase: PhaseName, to contender: Contender) -> Bool {

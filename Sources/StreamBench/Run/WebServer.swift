@@ -89,7 +89,7 @@ final class WebServer {
   private static let proxy = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_buffering off;"
 
   private static func pass(_ relay: Relay.Address) -> String {
-    switch relay.protocol {
+    switch relay.speaks {
     case .http: return "proxy_pass http://relay; \(proxy)"
     case .fastcgi:
       let script = relay.script.map { "fastcgi_param SCRIPT_FILENAME \($0);" } ?? ""

@@ -8,6 +8,8 @@ final class ChildProcess {
   let pid: pid_t
   /// Where its output goes.
   let log: String
+  /// Nothing of it is left: its number may be another's by now.
+  private var isOver = false
   /// How it ended; nil while it runs.
   private var status: Int32?
 
@@ -82,6 +84,8 @@ final class ChildProcess {
 
   /// Ends it and whatever it left in its group. TERM first, which some answer by a drain; again; then KILL.
   func end() {
+    guard !isOver else { return }
+    isOver = true
     for (signal, patience) in [(SIGTERM, 1.0), (SIGTERM, 4), (SIGKILL, 10)] where !hasEnded {
       kill(pid, signal)
       let start = Clock.now()
