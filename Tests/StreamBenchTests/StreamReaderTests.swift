@@ -61,8 +61,8 @@ struct StreamReaderTests {
         == .failed("an error inside the stream: {\"error\":{\"message\":\"gone\"}}"))
   }
 
-  @Test func `a refusal is told with its status`() {
-    #expect(read(response(["full\n"], status: "503 Busy")).2 == .failed("status 503: full\n"))
+  @Test func `a refusal is told with its status, on one line`() {
+    #expect(read(response(["full,\r\nsorry\n"], status: "503 Busy")).2 == .failed("status 503: full, sorry"))
   }
 
   @Test func `a body that breaks off is a failure, even behind its terminal event`() {

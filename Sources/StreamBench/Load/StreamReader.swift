@@ -106,7 +106,9 @@ struct StreamReader {
     check.end(expected: expected)
   }
 
-  private static func excerpt(_ bytes: Span<UInt8>, _ length: Int = 160) -> String {
-    String(copying: bytes.extracting(0..<min(length, bytes.count)))
+  /// The beginning of it, on one line.
+  private static func excerpt(_ bytes: Span<UInt8>, _ length: Int = 120) -> String {
+    let text = String(copying: bytes.extracting(0..<min(length, bytes.count)))
+    return text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
   }
 }

@@ -6,6 +6,8 @@ import Streaming
 struct ProcessFamily {
   private let members: [pid_t]
 
+  var count: Int { members.count }
+
   init(root: pid_t) {
     var members = [root]
     var index = 0

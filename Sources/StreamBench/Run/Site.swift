@@ -87,22 +87,22 @@ final class Site {
   private static let direct = "/v1/chat/completions"
 
   func load(_ plan: LoadPlan, watch: (Int) -> Void = { _ in }) throws -> Measurement {
-    let relay = relay?.family
-    let (nginx, provider) = (web.family, bed.provider.family)
-    let before = (relay: relay?.usage, nginx: nginx.usage, provider: provider.usage)
-    let residentBefore = relay?.residentBytes ?? 0
-    var peak = residentBefore
+    let before = (relay: relay?.family.usage, nginx: web.family.usage, provider: bed.provider.family.usage)
+    var memory = MemoryWatch(relay?.process.pid)
     let result = try LoadClient(plan).run { open in
-      peak = max(peak, relay?.residentBytes ?? 0)
+      memory.look()
       watch(open)
     }
+    memory.look()
+    // Families are asked for anew: a child that was started meanwhile has used all of its time under this load.
+    let used = (relay: relay?.family.usage, nginx: web.family.usage, provider: bed.provider.family.usage)
     // Nobody has to ask what a dead relay's figures mean.
     if let process = self.relay?.process, let status = process.exitStatus {
       throw BenchError("\(contender.name) ended with \(status) under the load: \(process.lastWords)")
     }
     return Measurement(
-      result: result, relayCPU: zip(relay, before.relay).map { $0.usage.since($1) },
-      nginxCPU: nginx.usage.since(before.nginx), providerCPU: provider.usage.since(before.provider),
-      residentBytes: residentBefore, peakBytes: max(peak, relay?.residentBytes ?? 0))
+      result: result, relayCPU: zip(used.relay, before.relay).map { $0.since($1) },
+      nginxCPU: used.nginx.since(before.nginx), providerCPU: used.provider.since(before.provider),
+      residentBytes: memory.first, peakBytes: memory.peak)
   }
 }

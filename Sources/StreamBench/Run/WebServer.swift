@@ -47,7 +47,8 @@ final class WebServer {
     let start = Clock.now()
     while !process.hasEnded, start.duration(to: Clock.now()) < .seconds(10) {
       try Interruption.check()
-      if LocalSocket.isListening(port: port) { return !process.hasEnded }
+      // The master listens before it has a worker.
+      if LocalSocket.isListening(port: port), ProcessFamily(root: process.pid).count > 1 { return !process.hasEnded }
       Clock.sleep(.milliseconds(2))
     }
     return false
