@@ -10,7 +10,8 @@ struct IdlePhase: Phase {
 
   func measure(_ site: Site, into result: inout PhaseResult) throws {
     try site.startFresh()
-    let load = try site.load(Self.plan(site, streams: extent.idleStreams, tokens: extent.idleTokens))
+    let load = try site.load(
+      Self.plan(site, streams: extent.idleStreams, tokens: extent.idleTokens), watchesMemory: true)
     result.note(streams: load.result.started, of: extent.idleStreams, at: site)
     result.add([Self.memory(load), Figure(.streams, Double(load.result.peakOpen))] + load.cost, load)
   }
@@ -34,6 +35,7 @@ extension Site {
   /// A process without a past, and warm: what it does once is not of the load that follows.
   func startFresh() throws {
     try restart()
+    _ = try relay?.settle()
     _ = try load(plan("n=3 rate=0 size=12", tokens: 3, streams: 4, total: 100))
   }
 }

@@ -20,7 +20,8 @@ struct ScalePhase: Phase {
       }
       try site.startFresh()
       var spread: Double?
-      let load = try site.load(IdlePhase.plan(site, streams: streams, tokens: extent.scaleTokens)) { open in
+      let plan = IdlePhase.plan(site, streams: streams, tokens: extent.scaleTokens)
+      let load = try site.load(plan, watchesMemory: true) { open in
         if open == streams, spread == nil { spread = Self.spread(site) }
       }
       result.add(figures(load, spread), load, label: "\(streams)")

@@ -14,7 +14,7 @@ struct SlowReaderPhase: Phase {
     plan.slow = LoadPlan.SlowReaders(count: plan.streams, bytesPerSecond: 200, receiveBufferBytes: 4096)
     plan.timeout = time
     let before = try site.bed.provider.statistics().tokens
-    let load = try site.load(plan)
+    let load = try site.load(plan, watchesMemory: true)
     let taken = try site.bed.provider.statistics().tokens - before
     let growth = site.relay == nil ? nil : Double(load.grownBytes) / 1_048_576
     result.add([Figure(.growth, growth), Figure(.providerTokens, Double(taken))], load)

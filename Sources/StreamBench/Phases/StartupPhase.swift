@@ -18,7 +18,7 @@ struct StartupPhase: Phase {
       answered.append(relay.startedAt.duration(to: Clock.now()).milliseconds)
       guard load.failures.isEmpty else { throw BenchError(load.failures.joined(separator: "; ")) }
       listening.append(relay.startTime.milliseconds)
-      resident.append(Double(try Self.settled(relay).residentBytes) / 1_048_576)
+      resident.append(Double(try relay.settle().residentBytes) / 1_048_576)
     }
     result.rows.append(
       PhaseResult.Row(
@@ -26,18 +26,6 @@ struct StartupPhase: Phase {
           Figure(.listening, Self.median(listening)), Figure(.firstAnswer, Self.median(answered)),
           Figure(.resident, Self.median(resident)),
         ]))
-  }
-
-  /// Its processes, once there come no more: some have answered before all are there.
-  private static func settled(_ relay: Relay) throws -> ProcessFamily {
-    var family = relay.family
-    while true {
-      try Interruption.check()
-      Clock.sleep(.milliseconds(50))
-      let next = relay.family
-      if next.count <= family.count { return next }
-      family = next
-    }
   }
 
   /// Of an even number the lower of the two in the middle: a figure that was really measured.

@@ -42,7 +42,8 @@ struct TLSPhase: Phase {
         "n=\(extent.pacedTokens) rate=50 size=20", tokens: extent.pacedTokens, streams: extent.pacedStreams,
         total: extent.pacedTotal))
     try site.startFresh()
-    let idle = try site.load(IdlePhase.plan(site, streams: extent.tlsStreams, tokens: extent.scaleTokens / 2 + 1))
+    let idle = try site.load(
+      IdlePhase.plan(site, streams: extent.tlsStreams, tokens: extent.scaleTokens / 2 + 1), watchesMemory: true)
     let beside = try besideOneThatDoesNotRead(site)
     result.add(
       paced.cost + [
@@ -61,7 +62,7 @@ struct TLSPhase: Phase {
     var plan = site.plan("n=100 rate=50 size=20", tokens: 100, streams: 21, total: 21)
     plan.slow = LoadPlan.SlowReaders(
       count: 1, bytesPerSecond: 0, receiveBufferBytes: 4096, prompt: "n=1000000 rate=0 size=200")
-    let load = try site.load(plan)
+    let load = try site.load(plan, watchesMemory: true)
     _ = try site.bed.provider.waitUntilIdle(limit: .seconds(30))
     return load
   }

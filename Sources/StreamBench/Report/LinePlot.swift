@@ -9,7 +9,7 @@ struct LinePlot {
   let quantity: Quantity
   let lines: [Line]
 
-  private static let (left, right, top, bottom) = (44.0, 345.0, 26.0, 150.0)
+  private static let (left, right, top, bottom) = (50.0, 345.0, 26.0, 150.0)
 
   var svg: String {
     let points = lines.flatMap(\.points)
@@ -47,7 +47,7 @@ struct LinePlot {
     let dots = line.points.map { Markup.dot(x: x($0.x), y: y($0.y), radius: 3, style: "dot\(style)") }
     let label =
       lines.count > 1
-      ? [Markup.text(line.label, x: Self.left + Double(index) * 130, y: 12, style: index == 0 ? "ours" : "")] : []
+      ? [Markup.text(line.label, x: Self.left + Double(index) * 130, y: 12, style: "key\(style)")] : []
     return ["<polyline points=\"\(path)\" class=\"line\(style)\"/>"] + dots + label
   }
 

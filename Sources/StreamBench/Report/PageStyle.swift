@@ -25,6 +25,8 @@ enum PageStyle {
     svg text { font: 12px system-ui, sans-serif; fill: var(--text); }
     svg text.value { fill: var(--quiet); }
     svg text.ours { font-weight: 600; }
+    svg text.key { font-weight: 600; fill: var(--bar); }
+    svg text.key.ours { fill: var(--ours); }
     .bar, .dot { fill: var(--bar); }
     .bar.ours, .dot.ours { fill: var(--ours); }
     .line, .range { fill: none; stroke: var(--bar); stroke-width: 2; }

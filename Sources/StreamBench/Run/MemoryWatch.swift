@@ -18,9 +18,11 @@ struct MemoryWatch {
 
   mutating func look() {
     guard let process else { return }
-    // Hundreds of children cost more to find than to look at, and rarely change.
-    if looks % 10 == 0 { family = ProcessFamily(root: process) }
+    let isTenth = looks % 10 == 0
     looks += 1
-    peak = max(peak, family?.residentBytes ?? 0)
+    if isTenth { family = ProcessFamily(root: process) }
+    // To find hundreds of children, and to look at them, costs what would be missing in the measurement.
+    guard let family, isTenth || family.count < 16 else { return }
+    peak = max(peak, family.residentBytes)
   }
 }

@@ -34,12 +34,23 @@ struct ProcessFamily {
     return usage
   }
 
-  /// Resident memory of all; a page that two share counts twice.
+  /// Resident memory. Of several processes, a page that they share counts once.
   var residentBytes: Int {
     members.reduce(0) { sum, member in
-      let pages = TextFile.read("/proc/\(member)/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) }
-      return sum + (pages ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+      let proportional = members.count > 1 ? Self.proportionalBytes(member) : nil
+      return sum + (proportional ?? Self.residentBytes(of: member))
     }
+  }
+
+  private static func residentBytes(of process: pid_t) -> Int {
+    let pages = TextFile.read("/proc/\(process)/statm").split(separator: " ").dropFirst().first.flatMap { Int($0) }
+    return (pages ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+  }
+
+  /// proc(5), smaps_rollup: a page that so many processes share is that part of each. Nil: the kernel does not tell.
+  private static func proportionalBytes(_ process: pid_t) -> Int? {
+    let line = TextFile.read("/proc/\(process)/smaps_rollup").split(separator: "\n").first { $0.hasPrefix("Pss:") }
+    return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
   }
 
   /// For each epoll instance the descriptors that it watches.

@@ -35,6 +35,18 @@ final class Relay {
 
   var family: ProcessFamily { ProcessFamily(root: process.pid) }
 
+  /// Its processes, once there come no more: some serve before all are there.
+  func settle() throws(Interruption.Interrupted) -> ProcessFamily {
+    var family = family
+    while true {
+      try Interruption.check()
+      Clock.sleep(.milliseconds(50))
+      let next = self.family
+      if next.count <= family.count { return next }
+      family = next
+    }
+  }
+
   private static func wait(for process: ChildProcess, _ socket: String, since start: Instant) throws {
     while !LocalSocket.isListening(unix: socket) {
       try Interruption.check()

@@ -86,9 +86,14 @@ final class Site {
 
   private static let direct = "/v1/chat/completions"
 
-  func load(_ plan: LoadPlan, watch: (Int) -> Void = { _ in }) throws -> Measurement {
+  /// - Parameters:
+  ///   - watchesMemory: costs time that tokens then wait for the client, where a relay has hundreds of processes.
+  ///   - watch: called every 100 ms, with the streams that are open.
+  func load(
+    _ plan: LoadPlan, watchesMemory: Bool = false, watch: (Int) -> Void = { _ in }
+  ) throws -> Measurement {
     let before = (relay: relay?.family.usage, nginx: web.family.usage, provider: bed.provider.family.usage)
-    var memory = MemoryWatch(relay?.process.pid)
+    var memory = MemoryWatch(watchesMemory ? relay?.process.pid : nil)
     let result = try LoadClient(plan).run { open in
       memory.look()
       watch(open)
