@@ -72,7 +72,7 @@ struct Contender {
     }
   }
 
-  /// Worker threads or processes are not told apart: one process with all that it started.
+  /// The program to start, with its path, and what it is told; nothing for nginx alone.
   func arguments(socket: String) -> [String] {
     switch kind {
     case .alone: []
