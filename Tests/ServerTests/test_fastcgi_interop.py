@@ -101,14 +101,14 @@ def test_cgi_fcgi_sends_a_large_body(site):
 
 
 def test_cgi_fcgi_gets_a_flood_whole(site):
-    """Once in five. libfcgi 2.4.2's cgi-fcgi takes records for text where a record's header ends with its buffer, which
+    """Three times in five. libfcgi 2.4.2's cgi-fcgi takes records for text where a record's header ends with its buffer, which
     befalls some floods in a hundred; a proxy between the two saw all records whole and well-formed each time."""
 
     def is_whole():
         output, _ = cgi_fcgi(site.worker.address, **fastcgi.params(path="/stream", query="prompt=n%3D20000"))
         return output.count(b'data: {"token"') == 20_000 and b"event: done" in output
 
-    assert any(is_whole() for _ in range(5))
+    assert sum(is_whole() for _ in range(5)) >= 3
 
 
 # libfcgi's server and our reader

@@ -155,7 +155,8 @@ extension ConfigurationFile {
   }
 
   private mutating func readLimits(_ reader: NodeReader) {
-    let bytes = 1...(1 << 40)
+    // Places in a text are counted in 32 bits (`JSONLiteral`).
+    let bytes = 1...(1 << 31)
     reader.integer("params_bytes", bytes, &settings.limits.paramsBytes)
     reader.integer("body_bytes", bytes, &settings.limits.bodyBytes)
     reader.integer("v1_body_bytes", bytes, &settings.limits.v1BodyBytes)

@@ -156,7 +156,10 @@ final class Exchange: UpstreamListener {
   /// From within libcurl: what follows from it waits until `settle`.
   func upstreamSent(_ bytes: Span<UInt8>) {
     lifecycle.buffer.borrow(&worker.spareBuffer)
-    act(lifecycle.receive(bytes, at: worker.now))
+    let action = lifecycle.receive(bytes, at: worker.now)
+    // Comments and halves of events write nothing, so nothing will be settled.
+    guard action != .nothing else { return lifecycle.buffer.giveBack(&worker.spareBuffer) }
+    act(action)
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
     guard lifecycle.isRunning else { return }
@@ -218,6 +221,7 @@ final class Exchange: UpstreamListener {
     guard !isOver, let connection else { return }
     let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.isOver)
     let (change, hasEarlierDeadline) = lifecycle.clientTook(sent.taken, at: worker.now)
+    lifecycle.buffer.giveBack(&worker.spareBuffer)
     switch sent.state {
     case .broken where inRead: return act(.send)
     case .broken: return connection.lost()
@@ -230,7 +234,6 @@ final class Exchange: UpstreamListener {
     case nil: break
     }
     if hasEarlierDeadline { reschedule() }
-    lifecycle.buffer.giveBack(&worker.spareBuffer)
   }
 
   /// The web server closed the connection, or calls the request off: the provider learns of it in this turn.

@@ -50,15 +50,17 @@ public struct BackpressureBuffer {
     if case .tokens = mark { tokenEnds.append(takenInAll + count) }
   }
 
-  /// Makes room of the loop's own ready for what comes, unless something waits here already: so an open stream that has
-  /// said all holds no room, and a token finds one that is warm.
+  /// Takes the loop's own room for what comes, unless something waits here already: so an open stream that has said all
+  /// holds no room, and a token finds one that is warm.
   public mutating func borrow(_ spare: inout [UInt8]) {
-    if storage.isEmpty { swap(&storage, &spare) }
+    if storage.isEmpty, storage.capacity < spare.capacity { swap(&storage, &spare) }
   }
 
-  /// Gives the room back, if nothing waits in it.
+  /// Gives up what room there is, if nothing waits in it; the loop has the larger of the two then.
   public mutating func giveBack(_ spare: inout [UInt8]) {
-    if storage.isEmpty { swap(&storage, &spare) }
+    guard storage.isEmpty else { return }
+    if storage.capacity > spare.capacity { swap(&storage, &spare) }
+    storage = []
   }
 
   /// The connection has taken the first `count` bytes.

@@ -9,13 +9,19 @@ public enum JSONEscaping {
 
   /// The same without the quotes.
   static func appendInside(_ text: Span<UInt8>, to output: inout [UInt8]) {
-    var index = 0
+    // What needs no escape is copied in runs.
+    var (start, index) = (0, 0)
     while index < text.count {
-      let end = text.plainStringEnd(from: index)
-      output.append(text.extracting(index..<end))
-      if end < text.count { append(text[end], to: &output) }
-      index = end + 1
+      index = text.plainStringEnd(from: index)
+      guard index < text.count else { break }
+      if text[index] < 0x80 {
+        output.append(text.extracting(start..<index))
+        append(text[index], to: &output)
+        start = index + 1
+      }
+      index += 1
     }
+    output.append(text.extracting(start..<text.count))
   }
 
   /// Appends `text` as a JSON string, quotes included.

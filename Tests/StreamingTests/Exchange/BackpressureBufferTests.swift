@@ -157,3 +157,49 @@ struct BackpressureBufferTests {
     #expect(kept < 10_000)
   }
 }
+
+struct LentRoomTests {
+  private func room(_ bytes: Int) -> [UInt8] {
+    var room: [UInt8] = []
+    room.reserveCapacity(bytes)
+    return room
+  }
+
+  @Test func `an empty buffer takes the room that it is lent, and gives it back`() {
+    var (buffer, spare) = (BackpressureBuffer(mark: .bytes(100)), room(500))
+    buffer.borrow(&spare)
+    #expect(buffer.capacity >= 500 && spare.capacity == 0)
+    buffer.write("token")
+    buffer.take(5)
+    buffer.giveBack(&spare)
+    #expect(buffer.capacity == 0 && spare.capacity >= 500)
+  }
+
+  @Test func `what waits stays where it is, and in order`() {
+    var (buffer, spare) = (BackpressureBuffer(mark: .bytes(100)), room(500))
+    buffer.borrow(&spare)
+    buffer.write("ab")
+    buffer.take(1)
+    buffer.giveBack(&spare)
+    buffer.borrow(&spare)
+    buffer.write("c")
+    #expect(buffer.text == "bc" && spare.capacity == 0)
+  }
+
+  @Test func `of two rooms the loop is given the larger one, and the buffer keeps none`() {
+    var (first, second, spare) = (
+      BackpressureBuffer(mark: .bytes(100)), BackpressureBuffer(mark: .bytes(100)), room(500)
+    )
+    first.borrow(&spare)
+    second.borrow(&spare)
+    second.write("x")
+    second.take(1)
+    second.giveBack(&spare)
+    #expect(second.capacity == 0 && spare.capacity < 500)
+    first.giveBack(&spare)
+    #expect(first.capacity == 0 && spare.capacity >= 500)
+    second.borrow(&spare)
+    second.borrow(&spare)
+    #expect(second.capacity >= 500, "a second loan changes nothing")
+  }
+}

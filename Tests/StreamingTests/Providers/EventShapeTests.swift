@@ -101,4 +101,34 @@ struct EventShapeTests {
     let last = #"data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}"# + "\n\n"
     for _ in 0..<2 { #expect(try said(&reader, last.bytes)[0].count == 2) }
   }
+
+  // MARK: Alone
+
+  private func data(_ front: String, _ text: String, _ back: String = "\"}") -> (bytes: [UInt8], text: JSONLiteral) {
+    let bytes = (front + text + back).bytes
+    return (bytes, JSONLiteral(range: front.utf8.count..<front.utf8.count + text.utf8.count, hasEscapes: false))
+  }
+
+  @Test func `an event of the same shape is recognised without its JSON being read`() {
+    var shape = EventShape()
+    let first = data("{\"a\":\"", "one")
+    #expect(shape.text(name: [], in: first.bytes.span) == nil)
+    shape.take(name: [], first.bytes.span, around: first.text)
+    let second = data("{\"a\":\"", "second")
+    #expect(shape.text(name: [], in: second.bytes.span) == second.text)
+    #expect(shape.text(name: "x".bytes, in: second.bytes.span) == nil)
+    shape.forget()
+    #expect(shape.text(name: [], in: second.bytes.span) == nil)
+  }
+
+  @Test func `a provider whose events all differ is not compared with for ever`() {
+    var shape = EventShape()
+    for number in 0..<20 {
+      let event = data("{\"n\":\(number),\"a\":\"", "text")
+      #expect(shape.text(name: [], in: event.bytes.span) == nil)
+      shape.take(name: [], event.bytes.span, around: event.text)
+    }
+    let last = data("{\"n\":19,\"a\":\"", "again")
+    #expect(shape.text(name: [], in: last.bytes.span) == nil)
+  }
 }
