@@ -162,10 +162,7 @@ final class Exchange: UpstreamListener {
     act(action)
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
-    guard lifecycle.isRunning else { return }
-    if lifecycle.buffer.isAtMark || lifecycle.buffer.count >= Self.burstBytes {
-      sendBuffer(inRead: true)
-    }
+    if lifecycle.hasBurst(of: Self.burstBytes) { sendBuffer(inRead: true) }
   }
 
   func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {

@@ -297,6 +297,9 @@ public struct Lifecycle {
 
   // MARK: The client
 
+  /// Whether so many bytes wait, or as many as the buffer shall hold, and more may come.
+  public func hasBurst(of bytes: Int) -> Bool { isRunning && (buffer.count >= bytes || buffer.isAtMark) }
+
   /// The client took `count` bytes of the buffer; what is left, if anything, waits since now.
   /// - Returns: whether the provider must be paused or may be resumed, and `hasEarlierDeadline`.
   @discardableResult
