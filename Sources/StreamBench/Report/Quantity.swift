@@ -103,9 +103,9 @@ struct Figure: Equatable {
     self.value = value
   }
 
-  /// Nil where there is no value.
+  /// Nil where there is no value, or none that is a number, as of 0 ÷ 0.
   init?(_ quantity: Quantity, _ value: Double?) {
-    guard let value else { return nil }
+    guard let value, value.isFinite else { return nil }
     self.init(quantity, value)
   }
 }

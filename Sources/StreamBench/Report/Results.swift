@@ -43,8 +43,14 @@ struct PhaseResult: Codable {
 
   /// Figures of one load, or of one size or kind where a phase has several.
   struct Row: Codable {
-    var label = ""
-    var figures: [Figure]
+    let label: String
+    let figures: [Figure]
+
+    /// Leaves out what is no finite number: JSON has none such, and the whole run would be lost for one of them.
+    init(label: String = "", figures: [Figure]) {
+      self.label = label
+      self.figures = figures.filter(\.value.isFinite)
+    }
 
     func figure(_ quantity: Quantity) -> Double? { figures.first { $0.quantity == quantity }?.value }
   }
