@@ -82,9 +82,11 @@ class Bench:
         assert process.returncode == status, errors
         return output, errors
 
+    def run_file(self):
+        return json.loads((self.output / "results.json").read_text())
+
     def results(self):
-        run = json.loads((self.output / "results.json").read_text())
-        return {contender["name"]: contender for contender in run["contenders"]}
+        return {contender["name"]: contender for contender in self.run_file()["contenders"]}
 
     def leftovers(self):
         """Processes that it started, and what is left of its temporary files."""
@@ -140,8 +142,26 @@ def test_a_run_that_is_interrupted_ends_all_that_it_started(bench, number):
     worker = str(SHEEPFCGI).encode() + b"\0serve"
     wait_until(lambda: any(worker in bytes(each) for each in bench.leftovers()), "the worker runs")
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number, errors
+    assert "interrupted" in output and bench.run_file()["interruptedAt"].startswith("sheepfcgi")
+    assert not bench.leftovers()
+
+
+def test_a_run_that_is_interrupted_publishes_what_it_has_measured(bench):
+    process = bench.start("run", "--quick", "--only", "nginx-alone,sheepfcgi", "--phases", "cancel,idle")
+    for line in process.stderr:
+        if "nginx-alone: idle" in line:
+            break
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert bench.run_file()["interruptedAt"] == "nginx-alone, idle"
+    assert figures(bench.results()["nginx-alone"], "cancel")["cancelled_ms"] >= 0
+    assert [phase["phase"] for phase in bench.results()["nginx-alone"]["phases"]] == ["cancel"]
+    page = (bench.output / "report.html").read_text()
+    for text in (output, page):
+        assert "the run was interrupted at nginx-alone, idle" in text
     assert not bench.leftovers()
 
 

@@ -9,4 +9,9 @@ enum ExitStatus {
     line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     return ExitCode(1)
   }
+
+  /// 128 and the signal, as shells tell it.
+  static func interrupted(_ error: Interruption.Interrupted) -> ExitCode {
+    ExitCode(128 + error.signal)
+  }
 }

@@ -65,7 +65,12 @@ struct Load: ParsableCommand {
   func run() throws {
     Interruption.install()
     Descriptors.raiseLimit()
-    let result = try LoadClient(plan).run()
+    let result: LoadResult
+    do {
+      result = try LoadClient(plan).run()
+    } catch let error as Interruption.Interrupted {
+      throw ExitStatus.interrupted(error)
+    }
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     print(String(decoding: try encoder.encode(result), as: UTF8.self))

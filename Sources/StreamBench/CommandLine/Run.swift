@@ -8,7 +8,7 @@ struct Run: ParsableCommand {
     abstract: "The whole suite: nginx alone, sheepfcgi and the peers, one after another on the same provider.",
     discussion: """
       Writes results.json and report.html into the output directory, and the tables on standard output. What is missing \
-      is said, and the run goes on with the rest.
+      is said, and the run goes on with the rest. A Ctrl-C ends it with what was measured until then.
       """)
 
   @Flag(help: "Two minutes in place of many: shorter loads, and only the peers that start at once.")
@@ -47,6 +47,8 @@ struct Run: ParsableCommand {
       try measure()
     } catch let error as BenchError {
       throw ExitStatus.failure("\(error)")
+    } catch let error as Interruption.Interrupted {
+      throw ExitStatus.interrupted(error)
     }
   }
 
@@ -66,14 +68,16 @@ struct Run: ParsableCommand {
     }
     let bed = try TestBed(mockProvider: try program(mockProvider, "mock-provider"), builds: "\(output)/peers")
     let suite = Suite(contenders, phases, quick ? .quick : .full, on: bed, results: results, progress: progress)
+    var interruption: Interruption.Interrupted?
     do {
       defer { bed.end() }
       try suite.run()
     } catch {
-      throw ExitCode(128 + error.signal)
+      interruption = error
     }
     try publish(suite.results, comparedTo: earlier, in: output)
-    progress.say("\(output)/results.json, report.html")
+    progress.say("\(output)/results.json, report.html\(suite.results.kind)")
+    if let interruption { throw interruption }
   }
 
   private func publish(_ results: Results, comparedTo earlier: Results?, in output: String) throws {
@@ -116,7 +120,7 @@ struct Run: ParsableCommand {
     let path = chosen.map(absolute) ?? (beside as NSString).deletingLastPathComponent + "/\(name)"
     guard FileManager.default.isExecutableFile(atPath: path) else {
       throw ExitStatus.failure(
-        "there is no program \(path); build it (swift build -c release), or name one with --\(name)")
+        "there is no program \(path); build it (make build), or name one with --\(name)")
     }
     return path
   }

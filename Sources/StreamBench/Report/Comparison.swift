@@ -58,6 +58,9 @@ struct Comparison {
   /// Why the figures of the two runs do not compare well.
   func reservations(_ results: Results) -> [String] {
     var reasons: [String] = []
+    if earlier.interruptedAt != nil || results.interruptedAt != nil {
+      reasons.append("one of the two runs was interrupted")
+    }
     if earlier.isQuick != results.isQuick { reasons.append("one of the two runs was a quick one") }
     if earlier.machine.processor != results.machine.processor || earlier.machine.cores != results.machine.cores {
       reasons.append("the earlier run was on another machine (\(earlier.machine.summary)): only ratios compare")

@@ -21,7 +21,7 @@ struct Page {
     <body>
     <main>
     <h1>SheepFCGI benchmarks</h1>
-    <p>\(Markup.escaped(results.date))\(results.isQuick ? ", a quick run" : "")<br>\
+    <p>\(Markup.escaped(results.date))\(results.kind)<br>\
     \(Markup.escaped(results.machine.summary))</p>
     \(Self.list(report.remarks.flatMap { $0.split(separator: "\n").map { String($0.dropFirst(2)) } }))
     <section><h2>Summary</h2>\(Self.table(report.summary))</section>

@@ -13,10 +13,8 @@ struct Results: Codable {
   var contenders: [ContenderResult] = []
   /// What was missing for the run as a whole.
   var problems: [String] = []
-
-  func figures(of contender: String, _ phase: PhaseName) -> PhaseResult? {
-    contenders.first { $0.name == contender }?.phases.first { $0.phase == phase }
-  }
+  /// Where the run was when a signal ended it; nil: it came to its end.
+  var interruptedAt: String?
 }
 
 /// What one contender came to.

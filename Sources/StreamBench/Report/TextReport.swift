@@ -1,3 +1,8 @@
+extension Results {
+  /// As it stands behind the date.
+  var kind: String { (isQuick ? ", a quick run" : "") + (interruptedAt == nil ? "" : ", interrupted") }
+}
+
 /// Tables of a run, for a terminal or a Markdown file.
 struct TextReport {
   private let results: Results
@@ -10,14 +15,16 @@ struct TextReport {
   }
 
   var text: String {
-    let head = "stream-bench, \(results.date)\(results.isQuick ? ", a quick run" : ""), on \(results.machine.summary)"
+    let head = "stream-bench, \(results.date)\(results.kind), on \(results.machine.summary)"
     return ([head] + remarks + ["## Summary\n\n\(summary.text)"] + PhaseName.allCases.compactMap(section))
       .joined(separator: "\n\n")
   }
 
   /// What was missing, and how far the figures compare.
   var remarks: [String] {
-    var lines = results.problems.map { "- \($0)" }
+    var lines =
+      results.interruptedAt.map { ["- the run was interrupted at \($0): what is not here was not measured"] } ?? []
+    lines += results.problems.map { "- \($0)" }
     lines += results.contenders.compactMap { contender in
       contender.missing.map { "- \(contender.title) was not measured: \($0)" }
     }

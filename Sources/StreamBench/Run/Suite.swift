@@ -9,6 +9,8 @@ final class Suite {
   private let extent: Extent
   private let progress: Progress
   private(set) var results: Results
+  /// The phase that runs.
+  private var current: PhaseName?
 
   init(
     _ contenders: [Contender], _ phases: [PhaseName], _ extent: Extent, on bed: TestBed, results: Results,
@@ -22,10 +24,11 @@ final class Suite {
     self.progress = progress
   }
 
-  /// - Throws: `Interrupted` alone; what else goes wrong is in the results.
+  /// - Throws: `Interrupted` alone, with what was measured until then in the results, as all else that goes wrong.
   func run() throws(Interruption.Interrupted) {
     for contender in contenders {
       var result = ContenderResult(name: contender.name, title: contender.title)
+      // An interruption comes past here, too: what was measured until then counts.
       defer { results.contenders.append(result) }
       do {
         if let missing = try bed.missing(for: contender) {
@@ -35,6 +38,8 @@ final class Suite {
         }
         try run(contender, into: &result)
       } catch let error as Interruption.Interrupted {
+        results.interruptedAt = ([contender.name] + (current.map { [$0.rawValue] } ?? [])).joined(separator: ", ")
+        if result.phases.isEmpty { result.missing = "the run was interrupted" }
         throw error
       } catch {
         result.missing = "\(error)"
@@ -48,8 +53,12 @@ final class Suite {
     defer { site.end() }
     for name in phases where applies(name, to: contender) {
       progress.say("\(contender.name): \(name.rawValue) …")
-      let (phase, isWhole) = try run(name, at: site)
-      result.phases.append(phase)
+      current = name
+      var phase = PhaseResult(phase: name)
+      // Of a phase that is interrupted, the rows that are whole.
+      defer { if !(phase.rows.isEmpty && phase.notes.isEmpty && phase.problems.isEmpty) { result.phases.append(phase) } }
+      let isWhole = try run(site, into: &phase)
+      current = nil
       for problem in phase.problems { progress.say("\(contender.name): \(name.rawValue): \(problem)") }
       guard !isWhole else { continue }
       // What is left of it may not spoil what follows.
@@ -57,26 +66,25 @@ final class Suite {
       do {
         site = try Site(contender, on: bed)
       } catch let error as BenchError {
-        result.phases[result.phases.count - 1].problems.append("the rest is left out: \(error)")
+        phase.problems.append("the rest is left out: \(error)")
         return
       }
     }
   }
 
-  /// - Returns: the figures, and whether the phase came to its end.
-  private func run(_ name: PhaseName, at site: Site) throws(Interruption.Interrupted) -> (PhaseResult, Bool) {
-    var phase = PhaseResult(phase: name)
+  /// - Returns: whether the phase came to its end.
+  private func run(_ site: Site, into phase: inout PhaseResult) throws(Interruption.Interrupted) -> Bool {
     let start = Clock.now()
+    defer { phase.seconds = start.duration(to: Clock.now()).seconds }
     do {
-      try name.phase(extent).measure(site, into: &phase)
+      try phase.phase.phase(extent).measure(site, into: &phase)
+      return true
     } catch let error as Interruption.Interrupted {
       throw error
     } catch {
       phase.problems.append("\(error)")
-      return (phase, false)
+      return false
     }
-    phase.seconds = start.duration(to: Clock.now()).seconds
-    return (phase, true)
   }
 
   private func applies(_ phase: PhaseName, to contender: Contender) -> Bool {
