@@ -15,6 +15,9 @@ final class LoadClient {
   private var started = 0
   private var open = 0
   private var peakOpen = 0
+  /// Those that wait to leave together.
+  private var waiting = 0
+  private var leftAt: Instant?
 
   init(_ plan: LoadPlan) throws(BenchError) {
     self.plan = plan
@@ -46,12 +49,13 @@ final class LoadClient {
       }
       openStreams(since: start, now)
       serve(milliseconds: connections.count < plan.streams ? 1 : plan.slow != nil ? 10 : 100)
+      if plan.leavesTogether, waiting > 0, waiting == open, started == plan.total { leaveTogether() }
     }
     let (time, clientCPU) = (start.duration(to: Clock.now()), Clock.ownCPU() - cpu)
     countWhatIsOpen()
     return LoadResult(
       tally: tally, started: started, unfinished: connections.count { $0.socket != nil && !$0.isSlow },
-      peakOpen: peakOpen, time: time, clientCPU: clientCPU)
+      peakOpen: peakOpen, time: time, leftAt: leftAt, clientCPU: clientCPU)
   }
 
   /// Tokens in the wrong order are a fault of streams that have not ended, too, and so are slow readers that failed.
@@ -131,8 +135,13 @@ final class LoadClient {
     }
     if progress != .more {
       end(connection, progress)
-    } else if let enough = plan.leaveAfter, connection.reader.check.next >= enough {
-      leave(connection)
+    } else if let enough = plan.leaveAfter, connection.reader.check.next >= enough, !connection.waits {
+      if plan.leavesTogether {
+        connection.waits = true
+        waiting += 1
+      } else {
+        leave(connection)
+      }
     }
   }
 
@@ -151,7 +160,17 @@ final class LoadClient {
     next(connection)
   }
 
+  private func leaveTogether() {
+    leftAt = Clock.now()
+    // Nothing between one close and the next: what is counted is counted afterwards.
+    let leaving = connections.filter { $0.socket != nil }
+    leaving.forEach(close)
+    tally.left += leaving.count
+    for connection in leaving { tally.add(connection.reader.check) }
+  }
+
   private func end(_ connection: LoadConnection, _ progress: StreamReader.Progress) {
+    if connection.waits { waiting -= 1 }
     let mayStay = progress == .ended && plan.keepsConnections && connection.reader.keepsConnection
     count(connection, progress)
     if mayStay, started < plan.total, let socket = connection.socket {

@@ -10,6 +10,8 @@ final class LoadConnection {
   /// Bytes of the request.
   var sent = 0
   var reader = StreamReader(startedAt: .past)
+  /// It has the tokens that it wanted, and waits for the others to leave with it.
+  var waits = false
 
   init(slot: Int, isSlow: Bool) {
     self.slot = slot
@@ -20,6 +22,7 @@ final class LoadConnection {
     // On a connection that is kept, the events carry the turn in which it was added; modifying it renews that.
     turn &+= 1
     sent = 0
+    waits = false
     reader = StreamReader(startedAt: now)
   }
 }

@@ -17,6 +17,8 @@ struct LoadPlan {
   var ramp: Double?
   /// The client leaves after so many tokens.
   var leaveAfter: Int?
+  /// They wait with that until every one of them has its tokens, and leave at once.
+  var leavesTogether = false
   /// The first of the clients, which read slowly; nothing of theirs is measured.
   var slow: SlowReaders?
   /// A connection is used again for the next stream.

@@ -8,6 +8,8 @@ struct LoadResult {
   let unfinished: Int
   let peakOpen: Int
   let time: Duration
+  /// When all clients left together: before the first of them closed.
+  let leftAt: Instant?
   /// The load client's own, which shares the cores with what it measures.
   let clientCPU: Duration
 
@@ -17,6 +19,24 @@ struct LoadResult {
   /// Of several loads.
   static func mean(_ results: [LoadResult], _ figure: (LoadResult) -> Double) -> Double {
     results.reduce(0) { $0 + figure($1) } / Double(max(results.count, 1))
+  }
+
+  /// Streams that failed, or had not ended when the time was up; lost, doubled and misplaced tokens.
+  static func correctness(of loads: [LoadResult]) -> [Figure] {
+    func sum(_ count: (LoadResult) -> Int) -> Double { Double(loads.reduce(0) { $0 + count($1) }) }
+    return [
+      Figure(.failed, sum(\.tally.failed)),
+      Figure(.unfinished, sum(\.unfinished)),
+      Figure(.lost, sum(\.tally.lost)),
+      Figure(.doubled, sum(\.tally.doubled)),
+      Figure(.outOfOrder, sum(\.tally.outOfOrder)),
+    ]
+  }
+
+  /// What went wrong with streams, and how often.
+  var failures: [String] {
+    tally.failures.sorted { $0.value > $1.value }.map { "\($0.value) streams: \($0.key)" }
+      + (unfinished > 0 ? ["\(unfinished) streams had not ended when the time was up"] : [])
   }
 
   /// Microseconds a token.

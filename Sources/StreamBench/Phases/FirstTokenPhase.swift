@@ -20,6 +20,6 @@ struct FirstTokenPhase: Phase {
       [
         Figure(.ttftAddedMedian, added(50)), Figure(.ttftAdded99, added(99)),
         Figure(.ttftMedian, own.percentile(50)?.microseconds), Figure(.ttft99, own.percentile(99)?.microseconds),
-      ], load)
+      ], load.result)
   }
 }

@@ -12,6 +12,6 @@ struct FloodPhase: Phase {
       site.plan("n=\(tokens) rate=0 size=12", tokens: tokens, streams: 16, total: extent.floodStreams))
     let rate = load.result.tokensPerSecond
     let ratio = floor.map { rate / LoadResult.mean($0, \.tokensPerSecond) }
-    result.add([Figure(.floodToAlone, ratio), Figure(.flood, rate)] + load.cost, load)
+    result.add([Figure(.floodToAlone, ratio), Figure(.flood, rate)] + load.cost, load.result)
   }
 }

@@ -13,7 +13,7 @@ struct IdlePhase: Phase {
     let load = try site.load(
       Self.plan(site, streams: extent.idleStreams, tokens: extent.idleTokens), watchesMemory: true)
     result.note(streams: load.result.started, of: extent.idleStreams, at: site)
-    result.add([Self.memory(load), Figure(.streams, Double(load.result.peakOpen))] + load.cost, load)
+    result.add([Self.memory(load), Figure(.streams, Double(load.result.peakOpen))] + load.cost, load.result)
   }
 
   /// So many streams, a thousand more each second, with a token a second.

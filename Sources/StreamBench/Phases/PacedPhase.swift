@@ -12,7 +12,7 @@ struct PacedPhase: Phase {
       total: extent.pacedTotal)
     result.note(streams: plan.streams, of: extent.pacedStreams, at: site)
     let load = try site.load(plan)
-    result.add(load.cost + Self.timing(load.result.tally), load)
+    result.add(load.cost + Self.timing(load.result.tally), load.result)
   }
 
   /// How evenly tokens come, and how long after the provider sent them.

@@ -30,8 +30,8 @@ extension PhaseName {
 
 extension PhaseResult {
   /// A row of figures, and what was wrong with the streams of the loads that they come from.
-  mutating func add(_ figures: [Figure?], _ loads: Measurement..., label: String = "") {
-    rows.append(Row(label: label, figures: figures.compactMap { $0 } + Measurement.correctness(of: loads)))
+  mutating func add(_ figures: [Figure?], _ loads: LoadResult..., label: String = "") {
+    rows.append(Row(label: label, figures: figures.compactMap { $0 } + LoadResult.correctness(of: loads)))
     let place = label.isEmpty ? "" : "\(label): "
     problems += loads.flatMap(\.failures).map { place + $0 }
   }

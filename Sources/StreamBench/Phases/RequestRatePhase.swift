@@ -11,6 +11,6 @@ struct RequestRatePhase: Phase {
       site.plan("n=3 rate=0 size=12", tokens: 3, streams: 32, total: requests))
     let rate = load.result.requestsPerSecond
     let ratio = floor.map { rate / LoadResult.mean($0, \.requestsPerSecond) }
-    result.add([Figure(.requestsToAlone, ratio), Figure(.requests, rate)] + load.cost, load)
+    result.add([Figure(.requestsToAlone, ratio), Figure(.requests, rate)] + load.cost, load.result)
   }
 }

@@ -17,7 +17,7 @@ struct SlowReaderPhase: Phase {
     let load = try site.load(plan, watchesMemory: true)
     let taken = try site.bed.provider.statistics().tokens - before
     let growth = site.relay == nil ? nil : Double(load.grownBytes) / 1_048_576
-    result.add([Figure(.growth, growth), Figure(.providerTokens, Double(taken))], load)
+    result.add([Figure(.growth, growth), Figure(.providerTokens, Double(taken))], load.result)
     _ = try site.bed.provider.waitUntilIdle(limit: .seconds(30))
   }
 }

@@ -52,7 +52,8 @@ struct TLSPhase: Phase {
         Figure(.requests, rate.result.requestsPerSecond), Figure(.handshakes, handshakes),
         Figure(.worstGap, beside.result.tally.gap.maximum.milliseconds),
         Figure(.growth, Double(beside.grownBytes) / 1_048_576),
-      ], rate, single, paced, idle, beside, label: transport.title)
+      ], rate.result, single.result, paced.result, idle.result, beside.result,
+      label: transport.title)
     if transport == .plain { plainTTFT = ttft }
   }
 

@@ -106,7 +106,7 @@ struct Page {
       LinePlot.Line(
         label: quantity.title,
         points: rows.compactMap { label, row, _ in
-          zip(Double(label), row.figure(quantity)).map { (x: $0, y: $1) }
+          both(Double(label), row.figure(quantity)).map { (x: $0, y: $1) }
         })
     }
     guard lines.contains(where: { !$0.points.isEmpty }) else { return nil }

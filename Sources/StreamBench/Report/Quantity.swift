@@ -33,6 +33,7 @@ enum Quantity: String, Codable, CaseIterable {
   case handshakes = "handshakes_per_1000"
   case worstGap = "worst_gap_ms"
   case failed
+  case unfinished
   case lost
   case doubled
   case outOfOrder = "out_of_order"
@@ -45,10 +46,7 @@ enum Quantity: String, Codable, CaseIterable {
   var digits: Int { facts.digits }
   var better: Better { facts.better }
 
-  /// Figures that hold on another machine too, more or less.
-  var isRatio: Bool { [.relayToNginx, .requestsToAlone, .floodToAlone, .spread].contains(self) }
-
-  /// What must be 0.
+  /// What must be 0. A stream that has not ended when the time is up is slow, but no fault.
   var isFault: Bool { [.failed, .lost, .doubled, .outOfOrder, .left].contains(self) }
 
   private var facts: (title: String, unit: String, digits: Int, better: Better) {
@@ -83,9 +81,10 @@ enum Quantity: String, Codable, CaseIterable {
     case .left: ("left", "streams", 0, .lower)
     case .late: ("late tokens", "%", 2, .lower)
     case .spread: ("most loaded worker", "× its share", 2, .lower)
-    case .handshakes: ("handshakes", "/1,000 requests", 1, .lower)
+    case .handshakes: ("connections", "/1,000 requests", 1, .lower)
     case .worstGap: ("worst gap", "ms", 1, .lower)
     case .failed: ("failed", "streams", 0, .lower)
+    case .unfinished: ("unfinished", "streams", 0, .lower)
     case .lost: ("lost", "tokens", 0, .lower)
     case .doubled: ("doubled", "tokens", 0, .lower)
     case .outOfOrder: ("out of order", "tokens", 0, .lower)

@@ -8,12 +8,9 @@ final class Provider {
 
   /// What it has counted since its start.
   struct Statistics: Decodable {
-    let requests: Int
-    let finished: Int
-    let aborted: Int
     let tokens: Int
+    /// Requests that are being answered.
     let open: Int
-    let connections: Int
   }
 
   init(program: String, in folder: TemporaryFolder) throws {
@@ -49,9 +46,8 @@ final class Provider {
     return try JSONDecoder().decode(Statistics.self, from: Data(body))
   }
 
-  /// Waits until no request is open, and returns how long that took; nil: some were, after so long.
-  func waitUntilIdle(limit: Duration) throws -> Duration? {
-    let start = Clock.now()
+  /// Waits until no request is open, and returns how long that took from `start` on; nil: some were, after so long.
+  func waitUntilIdle(since start: Instant = Clock.now(), limit: Duration) throws -> Duration? {
     while true {
       let isIdle = try statistics().open == 0
       let waited = start.duration(to: Clock.now())

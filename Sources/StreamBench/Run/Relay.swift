@@ -12,14 +12,12 @@ final class Relay {
   }
 
   let process: ChildProcess
-  /// When it was executed.
-  let startedAt: Instant
-  /// From then until it listened.
+  /// From when it was executed until it listened.
   let startTime: Duration
 
   init(_ contender: Contender, at address: Address, work: String, build: String, provider: UInt16) throws {
     unlink(address.socket)
-    startedAt = Clock.now()
+    let startedAt = Clock.now()
     process = try ChildProcess(
       contender.name, contender.arguments(socket: address.socket),
       environment: contender.environment(socket: address.socket, work: work, build: build, provider: provider),

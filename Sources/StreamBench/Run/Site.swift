@@ -101,13 +101,16 @@ final class Site {
     memory.look()
     // Families are asked for anew: a child that was started meanwhile has used all of its time under this load.
     let used = (relay: relay?.family.usage, nginx: web.family.usage, provider: bed.provider.family.usage)
-    // Nobody has to ask what a dead relay's figures mean.
-    if let process = self.relay?.process, let status = process.exitStatus {
-      throw BenchError("\(contender.name) ended with \(status) under the load: \(process.lastWords)")
-    }
+    try requireRelay()
     return Measurement(
-      result: result, relayCPU: zip(used.relay, before.relay).map { $0.since($1) },
+      result: result, relayCPU: both(used.relay, before.relay).map { $0.since($1) },
       nginxCPU: used.nginx.since(before.nginx), providerCPU: used.provider.since(before.provider),
       residentBytes: memory.first, peakBytes: memory.peak)
+  }
+
+  /// Nobody has to ask what a dead relay's figures mean.
+  func requireRelay() throws {
+    guard let process = relay?.process, let status = process.exitStatus else { return }
+    throw BenchError("\(contender.name) ended with \(status) under the load: \(process.lastWords)")
   }
 }

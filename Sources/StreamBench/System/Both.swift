@@ -1,5 +1,5 @@
 /// Both, where both are there.
-func zip<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
+func both<A, B>(_ a: A?, _ b: B?) -> (A, B)? {
   guard let a, let b else { return nil }
   return (a, b)
 }
