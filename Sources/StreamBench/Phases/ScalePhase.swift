@@ -19,12 +19,16 @@ struct ScalePhase: Phase {
         continue
       }
       try site.startFresh()
-      var spread: Double?
+      let loops = site.relay?.family.eventLoops
+      var spread: Aside<Double?>?
       let plan = IdlePhase.plan(site, streams: streams, tokens: extent.scaleTokens)
       let load = try site.load(plan, watchesMemory: true) { open in
-        if open == streams, spread == nil { spread = Self.spread(site) }
+        // Not here, where tokens would wait for it and the bench measure itself.
+        if open == streams, spread == nil, let loops {
+          spread = Aside { [workers = settings.workers] in EventLoops.spread(loops.descriptors, workers: workers) }
+        }
       }
-      result.add(figures(load, spread), load, label: "\(streams)")
+      result.add(figures(load, spread?.value ?? nil), load.result, label: "\(streams)")
     }
   }
 
@@ -41,11 +45,5 @@ struct ScalePhase: Phase {
       Figure(.delayMedian, tally.delay.percentile(50)?.microseconds),
       Figure(.delay99, tally.delay.percentile(99)?.microseconds),
     ]
-  }
-
-  /// Descriptors of the most loaded worker over an even share of them. A worker is an epoll instance that has some.
-  private static func spread(_ site: Site) -> Double? {
-    guard let loops = site.relay?.family.polled.filter({ $0 > 8 }), let most = loops.max() else { return nil }
-    return Double(most) * Double(loops.count) / Double(loops.reduce(0, +))
   }
 }

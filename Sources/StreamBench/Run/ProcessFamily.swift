@@ -53,21 +53,8 @@ struct ProcessFamily {
     return line?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * 1024 }
   }
 
-  /// For each epoll instance the descriptors that it watches.
-  var polled: [Int] {
-    members.flatMap { member in
-      let folder = "/proc/\(member)/fd"
-      let numbers = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      return numbers.compactMap { number -> Int? in
-        guard (try? FileManager.default.destinationOfSymbolicLink(atPath: "\(folder)/\(number)")) == Self.epoll else {
-          return nil
-        }
-        return TextFile.read("/proc/\(member)/fdinfo/\(number)").split(separator: "\n").count { $0.hasPrefix("tfd:") }
-      }
-    }
-  }
-
-  private static let epoll = "anon_inode:[eventpoll]"
+  /// Its epoll instances.
+  var eventLoops: EventLoops { EventLoops(of: members) }
 
   private static func children(of process: pid_t) -> [pid_t] {
     // Each thread has the list of those that it started.
