@@ -42,7 +42,7 @@ with Server(os.environ["SOCKET"], Stream) as server:
 
 
 class Bench:
-    """A run in a folder of its own, whose processes can be told by their HOME."""
+    """A run in a folder of its own, whose processes can be told by their HOME or by the temporary files that they use."""
 
     def __init__(self, directory):
         self.directory = directory
@@ -90,15 +90,30 @@ class Bench:
 
     def leftovers(self):
         """Processes that it started, and what is left of its temporary files."""
-        wanted = f"HOME={self.directory}".encode()
         processes = []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if wanted in (folder / "environ").read_bytes().split(b"\0"):
-                    processes.append((folder / "cmdline").read_bytes())
+                command = (folder / "cmdline").read_bytes()
+                if self._is_ours(folder, command):
+                    processes.append(command or folder.name.encode())
             except OSError:
                 continue
         return processes + list(self.temporary.iterdir())
+
+    def _is_ours(self, folder, command):
+        """By its environment, or, as nginx writes its title over that, by its command line, folder and open files."""
+        if f"HOME={self.directory}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+            return True
+        below = f"{self.temporary}/"
+        links = [folder / "cwd", *(folder / "fd").iterdir()]
+        return below.encode() in command or any(f"{read_link(link)}/".startswith(below) for link in links)
+
+
+def read_link(link):
+    try:
+        return os.readlink(link)
+    except OSError:  # It was closed meanwhile.
+        return ""
 
 
 def figures(contender, phase):
