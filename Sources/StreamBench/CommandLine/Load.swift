@@ -64,7 +64,7 @@ struct Load: ParsableCommand {
 
   func run() throws {
     Interruption.install()
-    Descriptors.raiseLimit()
+    Descriptors.raiseLimit(to: plan.streams + 64)
     let result: LoadResult
     do {
       result = try LoadClient(plan).run()

@@ -66,8 +66,11 @@ struct Run: ParsableCommand {
       progress.say(problem)
       results.problems.append(problem)
     }
-    let bed = try TestBed(mockProvider: try program(mockProvider, "mock-provider"), builds: "\(output)/peers")
-    let suite = Suite(contenders, phases, quick ? .quick : .full, on: bed, results: results, progress: progress)
+    let extent = quick ? Extent.quick : .full
+    let bed = try TestBed(
+      mockProvider: try program(mockProvider, "mock-provider"), builds: "\(output)/peers",
+      descriptors: extent.descriptors)
+    let suite = Suite(contenders, phases, extent, on: bed, results: results, progress: progress)
     var interruption: Interruption.Interrupted?
     do {
       defer { bed.end() }

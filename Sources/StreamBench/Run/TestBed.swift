@@ -9,9 +9,10 @@ final class TestBed {
   private let builds: String
   private var sites = 0
 
-  init(mockProvider: String, builds: String) throws {
+  /// - Parameter descriptors: that the largest load takes.
+  init(mockProvider: String, builds: String, descriptors: Int) throws {
     self.builds = builds
-    descriptors = Descriptors.raiseLimit()
+    self.descriptors = Descriptors.raiseLimit(to: descriptors)
     folder = try TemporaryFolder()
     do {
       provider = try Provider(program: mockProvider, in: folder)
