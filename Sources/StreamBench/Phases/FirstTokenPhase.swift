@@ -2,24 +2,25 @@ import Streaming
 
 /// The time to the first token of one stream at a time, and what the relay adds to it.
 struct FirstTokenPhase: Phase {
-  private let requests: Int
+  private let extent: Extent
 
   init(_ extent: Extent) {
-    requests = extent.ttftRequests
+    self.extent = extent
   }
 
   func measure(_ site: Site, into result: inout PhaseResult) throws {
-    let (load, floor) = try site.loadBesideFloor(
-      site.plan("n=3 rate=0 size=12", tokens: 3, streams: 1, total: requests))
-    let own = load.result.tally.firstToken
-    func added(_ percent: Double) -> Double? {
-      guard let floor, let own = own.percentile(percent)?.microseconds else { return nil }
-      return own - LoadResult.mean(floor) { $0.tally.firstToken.percentile(percent)?.microseconds ?? 0 }
-    }
-    result.add(
-      [
-        Figure(.ttftAddedMedian, added(50)), Figure(.ttftAdded99, added(99)),
+    let plan = site.plan("n=3 rate=0 size=12", tokens: 3, streams: 1, total: extent.ttftRequests)
+    let measurements = try (0..<extent.repeats).map { _ in try site.loadBesideFloor(plan) }
+    result.add(measurements) { measurement in
+      let own = measurement.load.result.tally.firstToken
+      return [
+        Figure(.ttftAddedMedian, Self.added(50, measurement)), Figure(.ttftAdded99, Self.added(99, measurement)),
         Figure(.ttftMedian, own.percentile(50)?.microseconds), Figure(.ttft99, own.percentile(99)?.microseconds),
-      ], load.result)
+      ]
+    }
+  }
+
+  private static func added(_ percent: Double, _ measurement: BesideFloor) -> Double? {
+    measurement.difference { $0.tally.firstToken.percentile(percent)?.microseconds }
   }
 }

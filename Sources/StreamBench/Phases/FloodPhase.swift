@@ -8,10 +8,13 @@ struct FloodPhase: Phase {
 
   func measure(_ site: Site, into result: inout PhaseResult) throws {
     let tokens = extent.floodTokens
-    let (load, floor) = try site.loadBesideFloor(
+    let measurement = try site.loadBesideFloor(
       site.plan("n=\(tokens) rate=0 size=12", tokens: tokens, streams: 16, total: extent.floodStreams))
-    let rate = load.result.tokensPerSecond
-    let ratio = floor.map { rate / LoadResult.mean($0, \.tokensPerSecond) }
-    result.add([Figure(.floodToAlone, ratio), Figure(.flood, rate)] + load.cost, load.result)
+    result.add([measurement]) { measurement in
+      [
+        Figure(.floodToAlone, measurement.ratio(\.tokensPerSecond)),
+        Figure(.flood, measurement.load.result.tokensPerSecond),
+      ] + measurement.load.cost
+    }
   }
 }

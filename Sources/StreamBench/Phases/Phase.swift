@@ -26,6 +26,9 @@ extension PhaseName {
 
   /// Those that ask for more than one way of starting the worker, and so know only our own.
   var isOurOwn: Bool { self == .scale || self == .tls }
+
+  /// Those that measure what is done all day, not what a process does once.
+  var wantsWarmth: Bool { [.paced, .ttft, .rps, .flood].contains(self) }
 }
 
 extension PhaseResult {
@@ -34,6 +37,14 @@ extension PhaseResult {
     rows.append(Row(label: label, figures: figures.compactMap { $0 } + LoadResult.correctness(of: loads)))
     let place = label.isEmpty ? "" : "\(label): "
     problems += loads.flatMap(\.failures).map { place + $0 }
+  }
+
+  /// A row with the median of each figure of several measurements.
+  mutating func add(_ measurements: [BesideFloor], _ figures: (BesideFloor) -> [Figure?]) {
+    let loads = measurements.map(\.load.result)
+    let medians = Figure.medians(measurements.map { figures($0).compactMap(\.self) })
+    rows.append(Row(figures: medians + LoadResult.correctness(of: loads)))
+    problems += loads.flatMap(\.failures) + measurements.flatMap(\.faults)
   }
 
   /// Says where there are fewer streams than the others have, and why.

@@ -109,6 +109,18 @@ struct Figure: Equatable {
   }
 }
 
+extension Figure {
+  /// For each quantity the median of those that have it. Of an even number the lower of the two in the middle: one that was
+  /// really measured.
+  static func medians(_ measurements: [[Figure]]) -> [Figure] {
+    let all = measurements.flatMap(\.self)
+    return Quantity.allCases.compactMap { quantity in
+      let values = all.filter { $0.quantity == quantity }.map(\.value).sorted()
+      return values.isEmpty ? nil : Figure(quantity, values[(values.count - 1) / 2])
+    }
+  }
+}
+
 extension Figure: Codable {
   private enum Key: CodingKey { case name, value, unit }
 

@@ -39,6 +39,8 @@ struct PhaseResult: Codable {
   var problems: [String] = []
   var seconds = 0.0
 
+  var isEmpty: Bool { rows.isEmpty && notes.isEmpty && problems.isEmpty }
+
   /// Figures of one load, or of one size or kind where a phase has several.
   struct Row: Codable {
     let label: String

@@ -9,6 +9,8 @@ final class Site {
   private let work: String
   /// Nil: nginx alone.
   private(set) var relay: Relay?
+  /// Whether this process of the relay has had its `warmUp`.
+  private var isWarm = false
 
   init(_ contender: Contender, on bed: TestBed) throws {
     self.contender = contender
@@ -39,6 +41,7 @@ final class Site {
   func restart() throws {
     relay?.process.end()
     relay = nil
+    isWarm = false
     try startRelay()
   }
 
@@ -52,11 +55,11 @@ final class Site {
 
   /// How many of so many streams there can be: the peer may hold fewer, and nginx takes two descriptors for each.
   func capacity(of streams: Int) -> Int {
-    min(streams, contender.maximumStreams ?? streams, (bed.descriptors - 512) / 2)
+    min(streams, contender.maximumStreams ?? streams, (bed.descriptors - Extent.spareDescriptors) / 2)
   }
 
   func shortage(of streams: Int) -> String {
-    "\(bed.descriptors) descriptors are too few, allow \(streams * 2 + 512) (ulimit -n)"
+    "\(bed.descriptors) descriptors are too few, allow \(streams * 2 + Extent.spareDescriptors) (ulimit -n)"
   }
 
   /// A load through the contender, with as many streams as there can be.
@@ -71,17 +74,23 @@ final class Site {
   }
 
   /// A load, and what nginx alone makes of the same: half of that before it and half after, as machines drift.
-  ///
-  /// - Returns: `floor` is nil where there is no relay to compare with it.
-  func loadBesideFloor(_ plan: LoadPlan) throws -> (load: Measurement, floor: [LoadResult]?) {
-    guard relay != nil else { return (try load(plan), nil) }
+  func loadBesideFloor(_ plan: LoadPlan) throws -> BesideFloor {
+    guard relay != nil else { return BesideFloor(load: try load(plan), floor: []) }
     var direct = plan
     direct.target = Target(port: web.port, path: Self.direct)
     direct.isPost = true
     direct.total = max(plan.streams, plan.total / 2)
     let before = try load(direct).result
     let own = try load(plan)
-    return (own, [before, try load(direct).result])
+    return BesideFloor(load: own, floor: [before, try load(direct).result])
+  }
+
+  /// A short load, the same for every contender, before the first that is measured of a process: what is done once, or
+  /// compiled when it is used often, is then behind it.
+  func warmUp() throws {
+    guard !isWarm else { return }
+    _ = try load(plan("n=20 rate=0 size=12", tokens: 20, streams: 32, total: 1000))
+    isWarm = true
   }
 
   private static let direct = "/v1/chat/completions"

@@ -56,7 +56,7 @@ final class Suite {
       current = name
       var phase = PhaseResult(phase: name)
       // Of a phase that is interrupted, the rows that are whole.
-      defer { if !(phase.rows.isEmpty && phase.notes.isEmpty && phase.problems.isEmpty) { result.phases.append(phase) } }
+      defer { if !phase.isEmpty { result.phases.append(phase) } }
       let isWhole = try run(site, into: &phase)
       current = nil
       for problem in phase.problems { progress.say("\(contender.name): \(name.rawValue): \(problem)") }
@@ -77,6 +77,7 @@ final class Suite {
     let start = Clock.now()
     defer { phase.seconds = start.duration(to: Clock.now()).seconds }
     do {
+      if phase.phase.wantsWarmth { try site.warmUp() }
       try phase.phase.phase(extent).measure(site, into: &phase)
       return true
     } catch let error as Interruption.Interrupted {
