@@ -212,3 +212,12 @@ def test_what_cannot_be_run_says_so(bench):
     ]:
         _, errors = bench.run(*arguments, status=1)
         assert words in errors
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--timeout=inf", "--timeout=nan", "--timeout=-1", "--ramp=0", "--ramp=nan", "--leave-after=0", "--streams=0"],
+)
+def test_a_load_that_makes_no_sense_is_refused(bench, option):
+    _, errors = bench.run("load", "http://127.0.0.1:1/", option, status=64)
+    assert option.split("=")[0] in errors

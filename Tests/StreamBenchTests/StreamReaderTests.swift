@@ -53,6 +53,24 @@ struct StreamReaderTests {
     #expect(read(response([token(0)])).2 == .failed("ended without its terminal event"))
   }
 
+  @Test(arguments: [3, .max])
+  func `what comes after the terminal event is a failure`(size: Int) {
+    let done = "event: done\ndata: {}\n\n"
+    #expect(
+      read(response([token(0), done, token(1)]), pieces: size).2 == .failed("a token after the terminal event"))
+    #expect(
+      read(response([token(0), "data: [DONE]\n\n", "data: [DONE]\n\n"]), pieces: size).2
+        == .failed("another terminal event after the terminal event"))
+  }
+
+  @Test func `more tokens than were asked for are a failure`() {
+    var (reader, _, progress) = read(response([token(0), token(1), "event: done\ndata: {}\n\n"]))
+    #expect(reader.end(progress, expected: 2) == .ended)
+    #expect(reader.end(progress, expected: 1) == .failed("more than 1 tokens"))
+    progress = .failed("no answer")
+    #expect(reader.end(progress, expected: 1) == progress)
+  }
+
   @Test func `an error inside the stream is a failure, and its words are told`() {
     let events = [token(0), "event: error\ndata: {\"message\":\"gone\"}\n\n"]
     #expect(read(response(events)).2 == .failed("an error inside the stream: {\"message\":\"gone\"}"))

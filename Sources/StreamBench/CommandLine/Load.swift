@@ -42,7 +42,20 @@ struct Load: ParsableCommand {
 
   func validate() throws {
     guard streams > 0, total ?? 1 > 0 else { throw ValidationError("--streams and --total start at 1") }
+    guard leaveAfter ?? 1 > 0 else { throw ValidationError("--leave-after starts at 1") }
+    guard expect ?? 0 >= 0, readRate ?? 0 >= 0 else {
+      throw ValidationError("--expect and --read-rate start at 0")
+    }
+    // Not a number is in no range.
+    guard (0.001...Self.day).contains(timeout) else {
+      throw ValidationError("--timeout is from 0.001 to 86400 seconds, a day")
+    }
+    guard (0.001...1_000_000).contains(ramp ?? 1) else {
+      throw ValidationError("--ramp is from 0.001 to 1000000 streams a second; without it all are opened at once")
+    }
   }
+
+  private static let day = 86400.0
 
   private var plan: LoadPlan {
     var plan = LoadPlan(target: url, prompt: prompt)

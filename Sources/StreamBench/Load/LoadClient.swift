@@ -184,7 +184,10 @@ final class LoadClient {
   }
 
   private func count(_ connection: LoadConnection, _ progress: StreamReader.Progress) {
-    if let expected = plan.expectedTokens, !connection.isSlow { connection.reader.checkEnd(expected: expected) }
+    var progress = progress
+    if let expected = plan.expectedTokens, !connection.isSlow {
+      progress = connection.reader.end(progress, expected: expected)
+    }
     if case .failed(let why) = progress {
       if connection.isSlow { slowTally.fail(why) } else { tally.fail(why) }
     } else if !connection.isSlow {

@@ -16,6 +16,8 @@ struct StreamReader {
   /// The terminal event came: without it a cut stream looks whole.
   private(set) var isDone = false
   private var failure: String?
+  /// What came although the terminal event had come.
+  private var excess: String?
   private var hint = 0
   private let startedAt: Instant
   private var lastTokenAt: Instant?
@@ -55,6 +57,7 @@ struct StreamReader {
     if status == 0 { return .failed("no answer") }
     if status != 200 { return .failed("status \(status)\(failure.map { ": \($0)" } ?? "")") }
     if let failure { return .failed("an error inside the stream: \(failure)") }
+    if let excess { return .failed("\(excess) after the terminal event") }
     if !isDone { return .failed("ended without its terminal event") }
     return isWhole ? .ended : .failed("broke off inside the body")
   }
@@ -82,10 +85,12 @@ struct StreamReader {
 
   private mutating func readData(_ data: Span<UInt8>, _ now: Instant, _ tally: inout Tally) {
     if let token = Token.find(in: data, hint: &hint) {
+      if isDone { excess = excess ?? "a token" }
       take(token, now, &tally)
     } else if events.name.elementsEqual("error".utf8) || Self.excerpt(data, 8) == "{\"error\"" {
       failure = failure ?? Self.excerpt(data)
     } else if events.name.elementsEqual("done".utf8) || Self.excerpt(data, 8) == "[DONE]" {
+      if isDone { excess = excess ?? "another terminal event" }
       isDone = true
     }
   }
@@ -102,8 +107,13 @@ struct StreamReader {
     lastTokenAt = now
   }
 
-  mutating func checkEnd(expected: Int) {
+  /// The stream is over, which should have had so many tokens.
+  ///
+  /// - Returns: what it came to, now that this is known.
+  mutating func end(_ progress: Progress, expected: Int) -> Progress {
+    let count = check.next
     check.end(expected: expected)
+    return progress == .ended && count > expected ? .failed("more than \(expected) tokens") : progress
   }
 
   /// The beginning of it, on one line.
