@@ -31,8 +31,9 @@ struct Extent {
 
   static let full = Extent(
     startups: 10, repeats: 3, pacedStreams: 300, pacedTotal: 600, pacedTokens: 100, ttftRequests: 500,
-    rpsRequests: 10_000, floodStreams: 64, floodTokens: 20_000, idleStreams: 5_000, idleTokens: 15, slowTime: .seconds(8),
-    cancelStreams: 300, scaleStreams: [100, 500, 1_000, 2_000, 4_000, 8_000], scaleTokens: 15, tlsStreams: 1_000)
+    rpsRequests: 10_000, floodStreams: 64, floodTokens: 20_000, idleStreams: 5_000, idleTokens: 15,
+    slowTime: .seconds(8), cancelStreams: 300, scaleStreams: [100, 500, 1_000, 2_000, 4_000, 8_000], scaleTokens: 15,
+    tlsStreams: 1_000)
 
   /// A look at everything in two minutes; its figures are noisier.
   static let quick = Extent(

@@ -32,11 +32,15 @@ extension PhaseName {
   /// What is done, for the report.
   var explanation: String {
     switch self {
-    case .startup: "From exec until the socket accepts connections, and until the first token has come through nginx."
-    case .paced: "Streams of 100 tokens at 50 tokens/s: what a token costs, how evenly it comes, and how late."
+    case .startup:
+      "From exec until the socket accepts connections, and until the first token has come through nginx. "
+        + "Memory is that after this one answer."
+    case .paced: "300 streams at a time, 50 tokens/s each: what a token costs, how evenly it comes, and how late."
     case .ttft: "One stream at a time: the time to its first token, and what the relay adds to nginx alone."
     case .rps: "32 streams at a time, 3 tokens each, a new connection each: streams begun and ended a second."
-    case .flood: "16 streams at a time, 20,000 tokens each, as fast as the sockets take them."
+    case .flood:
+      "16 streams at a time, 20,000 tokens each, as fast as the sockets take them. The provider writes up to 2 KiB of "
+        + "tokens at a time."
     case .idle: "Open streams with a token a second: resident memory that each of them costs."
     case .slow: "20 clients that read 200 bytes/s, while the provider floods: memory must not grow."
     case .cancel: "All clients leave after 5 tokens: the time until the provider has seen it of every one."

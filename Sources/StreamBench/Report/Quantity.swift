@@ -53,7 +53,7 @@ enum Quantity: String, Codable, CaseIterable {
     switch self {
     case .listening: ("listens after", "ms", 1, .lower)
     case .firstAnswer: ("first answer", "ms", 1, .lower)
-    case .resident: ("resident", "MB", 1, .lower)
+    case .resident: ("resident after one answer", "MB", 1, .lower)
     case .relayToNginx: ("relay ÷ nginx", "", 2, .lower)
     case .relayCPU: ("relay CPU", "µs/token", 1, .lower)
     case .nginxCPU: ("nginx CPU", "µs/token", 1, .neither)

@@ -44,7 +44,7 @@ final class TestBed {
     try FileManager.default.createDirectory(atPath: build, withIntermediateDirectories: true)
     let process = try ChildProcess(
       "\(contender.name)/build", ["\(folder)/build"],
-      environment: ChildProcess.inherited.merging(["BUILD": build]) { $1 },
+      environment: ChildProcess.inheritedByBuilds.merging(["BUILD": build]) { $1 },
       log: "\(self.folder.path)/\(contender.name)-build.log")
     defer { process.end() }
     switch try process.wait() {

@@ -1,3 +1,4 @@
+import Foundation
 import Glibc
 import Streaming
 
@@ -57,6 +58,16 @@ final class ChildProcess {
       if let value = getenv(name) { result[name] = String(cString: value) }
     }
     return result
+  }
+
+  /// What builds get beside that, as some of them download: the proxy, and where pip finds its packages.
+  static var inheritedByBuilds: [String: String] {
+    let all = ProcessInfo.processInfo.environment
+    return inherited.merging(
+      all.filter { name, _ in
+        name.hasPrefix("PIP_") || ["http_proxy", "https_proxy", "no_proxy"].contains(name.lowercased())
+      }
+    ) { $1 }
   }
 
   var hasEnded: Bool {
