@@ -56,6 +56,22 @@ struct ComparisonTests {
     #expect(text.contains("a quick one") && text.contains("another machine"))
   }
 
+  @Test func `a run that was interrupted says so, and where`() {
+    var run = results(ratio: 1)
+    run.interruptedAt = "sheepfcgi, idle"
+    for text in [TextReport(run).text, Page(run).html] {
+      #expect(text.contains(", interrupted") && text.contains("interrupted at sheepfcgi, idle"))
+    }
+    #expect(TextReport(results(ratio: 1), comparedTo: run).text.contains("one of the two runs was interrupted"))
+  }
+
+  @Test func `streams that had not ended are shown, and are no fault`() {
+    var run = results(ratio: 1)
+    run.contenders[0].phases[0].rows = [PhaseResult.Row(figures: [Figure(.unfinished, 7), Figure(.failed, 2)])]
+    #expect(run.contenders[0].faults == 2)
+    #expect(TextReport(run).table(.paced)?.titles.contains("unfinished, streams") == true)
+  }
+
   @Test func `what was missing is in the tables and on the page`() {
     for text in [TextReport(results(ratio: 1)).text, Page(results(ratio: 1)).html] {
       #expect(text.contains("Go was not measured: no Go compiler: apt-get install golang-go"))
