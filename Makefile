@@ -25,7 +25,7 @@ help:
 	@echo 'make unit-test    the library'
 	@echo 'make server-test  nginx, workers, a mock provider and a browser; ARGS=… for pytest'
 	@echo 'make build        a release build of all programs'
-	@echo 'make bench        nginx alone, sheepfcgi and its peers through all phases, some 20 minutes; QUICK=1 for two,'
+	@echo 'make bench        nginx alone, sheepfcgi and its peers through all phases, some 13 minutes; QUICK=1 for two,'
 	@echo '                  ONLY=… and PHASES=… for some (with commas), COMPARE=FILE against an earlier results.json'
 	@echo 'make lint         swift format, and shellcheck where it is installed'
 	@echo 'make format       lay the sources out'

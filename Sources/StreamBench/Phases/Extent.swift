@@ -26,8 +26,8 @@ struct Extent {
     return min(streams * 2 + Self.spareDescriptors, 65536)
   }
 
-  /// For logs, listeners and connections that are kept, beside those of the streams.
-  static let spareDescriptors = 512
+  /// For logs, listeners and what nginx keeps open, up to 512 connections each to relay and provider.
+  static let spareDescriptors = 2048
 
   static let full = Extent(
     startups: 10, repeats: 3, pacedStreams: 300, pacedTotal: 600, pacedTokens: 100, ttftRequests: 500,
