@@ -58,7 +58,7 @@ def test_a_token_allocates_no_memory(counter, stream):
 
 
 @pytest.mark.parametrize("bytes_", [b": ping\n\n", b"data: {\"choices\":[]}\n\n"], ids=["comment", "empty event"])
-def test_what_says_nothing_allocates_no_memory_and_keeps_none(counter, stream, call, bytes_):
+def test_what_says_nothing_allocates_no_memory(counter, stream, call, bytes_):
     stream(20)
     before = counter.counts()
     for _ in range(TOKENS):

@@ -100,23 +100,9 @@ final class SecureProvider {
       "listen 127.0.0.1:\(port)\(transport == .plain ? "" : " ssl")\(transport == .http2 ? " http2" : "") backlog=8192;"
     }
     // Connections are closed by the worker, or by nobody: nginx's own bound on their requests would count as handshakes.
-    return """
-      daemon off;
-      worker_processes 1;
-      worker_rlimit_nofile \(connections + 64);
-      pid nginx.pid;
-      error_log \(folder)/nginx-error.log warn;
-      \(getuid() == 0 ? "user root;" : "")
-      events { worker_connections \(connections); }
-      http {
-        access_log off;
-        client_body_temp_path tmp-body;
-        fastcgi_temp_path tmp-fastcgi;
-        proxy_temp_path tmp-proxy;
-        scgi_temp_path tmp-scgi;
-        uwsgi_temp_path tmp-uwsgi;
-        proxy_read_timeout 300s;
-        send_timeout 300s;
+    return WebServer.configuration(
+      connections: connections, in: folder,
+      http: """
         keepalive_requests 1000000;
         ssl_certificate certificate.pem;
         ssl_certificate_key key.pem;
@@ -132,8 +118,6 @@ final class SecureProvider {
             proxy_buffering off;
           }
         }
-      }
-
-      """
+        """)
   }
 }

@@ -54,9 +54,8 @@ final class WebServer {
     return false
   }
 
-  private static func text(
-    _ relay: Relay.Address?, _ provider: UInt16, _ port: UInt16, _ connections: Int, _ folder: String
-  ) -> String {
+  /// A whole nginx.conf around what its http block has of its own: one worker, and everything below the folder.
+  static func configuration(connections: Int, in folder: String, http: String) -> String {
     """
     daemon off;
     worker_processes 1;
@@ -75,16 +74,26 @@ final class WebServer {
       fastcgi_read_timeout 300s;
       proxy_read_timeout 300s;
       send_timeout 300s;
-      \(relay.map { "upstream relay { server unix:\($0.socket) max_fails=0; keepalive 512; }" } ?? "")
-      upstream provider { server 127.0.0.1:\(provider) max_fails=0; keepalive 512; }
-      server {
-        listen 127.0.0.1:\(port) backlog=8192;
-        location /v1/ { proxy_pass http://provider; \(proxy) }
-        \(relay.map { "location / { \(pass($0)) }" } ?? "")
-      }
+      \(http)
     }
 
     """
+  }
+
+  private static func text(
+    _ relay: Relay.Address?, _ provider: UInt16, _ port: UInt16, _ connections: Int, _ folder: String
+  ) -> String {
+    configuration(
+      connections: connections, in: folder,
+      http: """
+        \(relay.map { "upstream relay { server unix:\($0.socket) max_fails=0; keepalive 512; }" } ?? "")
+        upstream provider { server 127.0.0.1:\(provider) max_fails=0; keepalive 512; }
+        server {
+          listen 127.0.0.1:\(port) backlog=8192;
+          location /v1/ { proxy_pass http://provider; \(proxy) }
+          \(relay.map { "location / { \(pass($0)) }" } ?? "")
+        }
+        """)
   }
 
   private static let proxy = "proxy_http_version 1.1; proxy_set_header Connection ''; proxy_buffering off;"

@@ -345,7 +345,7 @@ public struct Lifecycle {
   }
 
   /// A clock has started that may end before the deadline that was last taken.
-  public var hasEarlierDeadline: Bool { deadlines.hasEarlier }
+  var hasEarlierDeadline: Bool { deadlines.hasEarlier }
 
   private var nextDeadline: (due: Deadlines.Due, at: Instant)? {
     deadlines.next(
