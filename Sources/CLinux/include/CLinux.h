@@ -5,6 +5,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -15,6 +16,12 @@ int sheep_accept(int listener);
 
 // Cores that this process may use, at least 1: sched_getaffinity is hidden without _GNU_SOURCE.
 int sheep_cores(void);
+
+// pipe2 with O_CLOEXEC and O_NONBLOCK at the reading end, hidden likewise.
+int sheep_pipe(int ends[2]);
+
+// posix_spawn_file_actions_addclosefrom_np, hidden likewise: the child closes all descriptors from `first` on.
+int sheep_close_from(posix_spawn_file_actions_t *actions, int first);
 
 // pthread_setname_np, hidden likewise. At most 15 bytes.
 int sheep_name_thread(pthread_t thread, const char *name);

@@ -1,16 +1,19 @@
 /// Finds what to listen on: the first of the sources that gives a listener counts, and the others are left alone.
 ///
-/// `--listen`, systemd's descriptors, the launcher's descriptor 0, the file's `listen`.
+/// The process that we replace, `--listen`, systemd's descriptors, the launcher's descriptor 0, the file's `listen`.
 struct ListenSource {
   let listeners: [Listener]
   /// What was wrong with descriptors that were not taken, one line each, for the log.
   let notes: [String]
 
-  /// - Parameter requested: the command line's addresses.
+  /// - Parameters:
+  ///   - handed: what the process that we replace leaves to us.
+  ///   - requested: the command line's addresses.
   /// - Returns: no listeners where no source gives one.
   static func find(
-    requested: [ListenAddress], settings: Settings, environment: [String: String]
+    handed: [Listener], requested: [ListenAddress], settings: Settings, environment: [String: String]
   ) throws(SystemError) -> ListenSource {
+    guard handed.isEmpty else { return ListenSource(listeners: handed, notes: []) }
     guard requested.isEmpty else { return ListenSource(listeners: try create(requested, settings), notes: []) }
     let systemd = Inheritance.fromSystemd(environment)
     guard systemd.listeners.isEmpty else { return ListenSource(listeners: systemd.listeners, notes: systemd.notes) }

@@ -59,9 +59,11 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     let environment = ProcessInfo.processInfo.environment
+    let program = Replacement.Invocation()
+    let handover = Handover.take(environment)
     do {
       // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.
-      let signals = try SignalDescriptor(Server.signals)
+      let signals = try SignalDescriptor(ProcessLife.signals)
       let settings = try settings(environment)
       let missing = settings.providers.compactMap(\.missingKey)
       if missing.count == settings.providers.count {
@@ -69,18 +71,33 @@ struct Serve: ParsableCommand {
       }
       let queue = try LogQueue(to: LogDestination(settings.log))
       let peers = try AllowedPeers(environment[AllowedPeers.variable])
-      let source = try ListenSource.find(requested: listen, settings: settings, environment: environment)
+      let source = try ListenSource.find(
+        handed: handover?.listeners ?? [], requested: listen, settings: settings, environment: environment)
       source.notes.forEach(ExitStatus.say)
       if source.listeners.isEmpty { throw ExitStatus.failure(ExitStatus.usage, ListenSource.help) }
       for listener in source.listeners { try peers.check(listener) }
       let fallback = source.isDescriptorZero ? 1 : Machine.cores
-      try start(signals, settings, queue, source.listeners, peers, workers: settings.workers ?? fallback)
-    } catch let error as ConfigurationError {
-      throw ExitStatus.failure(ExitStatus.configuration, "\(error)")
-    } catch let error as AllowedPeers.Invalid {
-      throw ExitStatus.failure(ExitStatus.configuration, "\(error)")
-    } catch let error as SystemError {
-      throw ExitStatus.failure(ExitStatus.system, "\(error)")
+      let again = self
+      var server = try Server(
+        signals: signals, settings: settings, log: queue, listeners: source.listeners, peers: peers,
+        workers: settings.workers ?? fallback, manager: ServiceManager(environment), replacing: handover,
+        program: program
+      ) {
+        try again.settings(ProcessInfo.processInfo.environment)
+      }
+      try server.run()
+    } catch {
+      guard let status = Self.status(of: error) else { throw error }
+      handover?.tellFailure("\(error)")
+      throw ExitStatus.failure(status, "\(error)")
+    }
+  }
+
+  private static func status(of error: any Error) -> Int32? {
+    switch error {
+    case is ConfigurationError, is AllowedPeers.Invalid: ExitStatus.configuration
+    case is SystemError: ExitStatus.system
+    default: nil
     }
   }
 
@@ -92,18 +109,5 @@ struct Serve: ParsableCommand {
     if let listenOwner { settings.listenOptions.owner = listenOwner }
     if let listenGroup { settings.listenOptions.group = listenGroup }
     return settings
-  }
-
-  private func start(
-    _ signals: consuming SignalDescriptor, _ settings: Settings, _ queue: LogQueue, _ listeners: [Listener],
-    _ peers: AllowedPeers, workers: Int
-  ) throws {
-    let again = self
-    var server = try Server(
-      signals: signals, settings: settings, log: queue, listeners: listeners, peers: peers, workers: workers
-    ) {
-      try again.settings(ProcessInfo.processInfo.environment)
-    }
-    try server.run()
   }
 }

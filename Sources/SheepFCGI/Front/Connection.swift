@@ -152,6 +152,7 @@ final class Connection {
   /// Sends the front of `waiting`, as far as the socket takes it, and tells how much of it is gone.
   /// - Parameter isEnded: nothing will follow `waiting`.
   func send(_ waiting: Span<UInt8>, isEnded: Bool) -> (taken: Int, state: SendState) {
+    if isEnded, worker.keepsNoConnection, parser.keepsConnection { outlet.endsConnection = true }
     let (taken, state) = outlet.send(waiting, isEnded: isEnded, to: socket)
     if wantsWrite != (state == .blocked) {
       wantsWrite = state == .blocked
@@ -169,7 +170,7 @@ final class Connection {
     let ended = answer
     answer = .none
     if case .exchange(let exchange) = ended { exchange.answered() }
-    guard parser.keepsConnection, !closesWhenSent, !worker.isDraining else { return lost() }
+    guard parser.keepsConnection, !closesWhenSent, !outlet.endsConnection else { return lost() }
     parser.requestEnded()
     scheduleTimer()
     // An answer that was given at once ends within `consume`, which goes on by itself.

@@ -21,6 +21,12 @@ struct Outlet {
   /// Whether no record is half sent.
   var isIdle: Bool { framer.isIdle }
 
+  /// See `ResponseFramer`.
+  var endsConnection: Bool {
+    get { framer.endsConnection }
+    set { framer.endsConnection = newValue }
+  }
+
   mutating func begin(_ framing: ResponseFramer.Framing) {
     framer.begin(framing)
   }

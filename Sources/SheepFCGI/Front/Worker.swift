@@ -34,6 +34,10 @@ final class Worker {
   let log: Logger
   let accessLog: AccessLog
   private(set) var isDraining = false
+  /// Another process listens in our place.
+  private var isMakingWay = false
+  /// The other workers accept for us no more.
+  private var hasAllConnections = false
 
   private let pool: Pool
   private let handle: WorkerHandle
@@ -89,7 +93,7 @@ final class Worker {
         timer.fire(at: now)
         settle()
       }
-      if isDraining, exchanges.isEmpty { stop() }
+      if hasAllConnections, isDraining ? exchanges.isEmpty : connections.isEmpty { stop() }
     }
   }
 
@@ -123,8 +127,11 @@ final class Worker {
       self.settings = settings
       clocks = Lifecycle.Clocks(settings.timeouts)
       makeEndpoints()
+    case .makeWay(let limit): makeWay(for: limit)
+    case .listenersClosed: hasAllConnections = true
     case .drain: drain()
     case .endStreams: endStreams(at: now)
+    case .answer(let question): handle.answered.store(question, ordering: .relaxed)
     }
   }
 
@@ -212,16 +219,33 @@ final class Worker {
     return target
   }
 
-  // MARK: Draining
+  // MARK: Leaving
+
+  /// Whether connections end with the answer that they have now.
+  var keepsNoConnection: Bool { isDraining || isMakingWay }
 
   /// Takes no new connection, lets running streams end, and stops when the last one has.
   private func drain() {
     guard !isDraining else { return }
     isDraining = true
     acceptor.stop()
+    endStreams(after: settings.timeouts.drain)
+  }
+
+  /// Takes no new connection, serves what comes over those that are there, and stops when the web server has closed the
+  /// last one: closed by us, an idle one could meet its next request.
+  private func makeWay(for limit: Duration) {
+    guard !keepsNoConnection else { return }
+    isMakingWay = true
+    acceptor.stop()
+    endStreams(after: limit)
+  }
+
+  private func endStreams(after time: Duration) {
+    if let drainTimer { timers.cancel(drainTimer) }
     let timer = Timer { [unowned self] now in endStreams(at: now) }
     drainTimer = timer
-    timers.schedule(timer, at: now + settings.timeouts.drain)
+    timers.schedule(timer, at: now + time)
   }
 
   private func endStreams(at now: Instant) {

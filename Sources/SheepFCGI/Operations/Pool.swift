@@ -14,6 +14,8 @@ final class Pool: Sendable {
   let standings = ProviderStandings()
   /// Workers that still poll the listeners.
   private let listening: Atomic<Int>
+  /// Whether another process has the listeners too.
+  private let keepsFiles = Atomic<Bool>(false)
 
   init(
     listeners: [Listener], peers: AllowedPeers, workers: Int, log: Logger, accessLog: AccessLog
@@ -29,11 +31,22 @@ final class Pool: Sendable {
     self.handles = handles
   }
 
+  /// Tells all workers.
+  func post(_ message: WorkerHandle.Message) {
+    for handle in handles { handle.mailbox.post(message) }
+  }
+
+  /// Another process has taken the listeners over: their files are its own from here on.
+  func listenersWereHandedOver() {
+    keepsFiles.store(true, ordering: .releasing)
+  }
+
   /// A worker has taken the listeners out of its loop for good; with the last one they are closed, so that no number
-  /// is used again while somebody still polls it.
+  /// is used again while somebody still polls it, and all are told.
   func stoppedListening() {
     guard listening.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
-    for listener in listeners { listener.close() }
+    for listener in listeners { listener.close(keepsFile: keepsFiles.load(ordering: .acquiring)) }
+    post(.listenersClosed)
   }
 
   /// Who gets the next connection: epoll wakes the same worker first, so who accepts hands on.
@@ -54,9 +67,15 @@ final class WorkerHandle: Sendable {
     /// A connected socket, which the receiver owns from here on.
     case connection(Int32)
     case settings(Settings)
+    /// Another process listens: to end with the last connection, or after so long.
+    case makeWay(Duration)
+    /// No worker accepts any more, and what they accepted for this one came before.
+    case listenersClosed
     case drain
     /// Ends the streams that still run.
     case endStreams
+    /// The watchdog's question, which goes into `answered`.
+    case answer(Int)
   }
 
   /// More than any worker ever has.
@@ -65,10 +84,15 @@ final class WorkerHandle: Sendable {
   let mailbox: Mailbox<Message>
   /// Connections that it has, or is about to get.
   let connections = Atomic<Int>(0)
+  /// The watchdog's last question that its loop has come to.
+  let answered = Atomic<Int>(0)
 
   init() throws(SystemError) {
     mailbox = try Mailbox()
   }
+
+  /// As `connections`, also once the worker is about to end.
+  var openConnections: Int { connections.load(ordering: .relaxed) % Self.closed }
 
   /// The worker is about to end: from here on it never has the fewest.
   func close() {

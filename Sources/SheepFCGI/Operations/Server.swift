@@ -1,41 +1,63 @@
 import CCurl
 import CLinux
+import FoundationEssentials
 import Glibc
 import Logging
+import Streaming
 
 /// The process: starts the workers, and obeys signals until they have ended. Bound to the main thread.
 struct Server: ~Copyable {
-  /// What it obeys.
-  static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP]
-
   private let signals: SignalDescriptor
   private let pool: Pool
-  private let settings: Settings
   private let queue: LogQueue
   private let log: Logger
-  /// What `queue` was last told to follow.
-  private var logSettings: Settings.Log
+  private let manager: ServiceManager?
+  private let program: Replacement.Invocation
+  /// Those that the workers follow.
+  private var settings: Settings
   /// Reads the settings anew.
   private let reload: () throws -> Settings
 
+  private var life = ProcessLife()
+  /// From the process before us, until we serve.
+  private var handover: Handover?
+  /// The process that is to take our place, while it starts.
+  private var replacement: Replacement?
+  private var watchdog: Watchdog?
+
+  private enum Source { case signal, worker, replacement }
+  private enum WorkerEvent: Sendable { case began, ended(SystemError?) }
+
+  private let poller: Poller<Source>
+  private let events: Mailbox<WorkerEvent>
+  /// Workers that run.
+  private var workersLeft: Int
+
   /// - Parameters:
-  ///   - signals: made of `Server.signals`, before there was anything that a signal must not leave behind.
+  ///   - signals: made of `ProcessLife.signals`, before there was anything that a signal must not leave behind.
   ///   - queue: to where `settings.log` says.
+  ///   - handover: told when all workers wait for connections.
   ///   - reload: for HUP.
   init(
     signals: consuming SignalDescriptor, settings: Settings, log queue: LogQueue, listeners: [Listener],
-    peers: AllowedPeers, workers: Int, reload: @escaping () throws -> Settings
+    peers: AllowedPeers, workers: Int, manager: ServiceManager?, replacing handover: Handover?,
+    program: Replacement.Invocation, reload: @escaping () throws -> Settings
   ) throws(SystemError) {
     let handler = LogQueueHandler(queue)
     let log = Logger(label: "sheepfcgi") { _ in handler }
-    pool = try Pool(
+    let pool = try Pool(
       listeners: listeners, peers: peers, workers: workers, log: log, accessLog: AccessLog(queue: queue))
+    let (poller, events) = (try Poller<Source>(capacity: 4), try Mailbox<WorkerEvent>())
+    (self.pool, self.poller, self.events) = (pool, poller, events)
+    workersLeft = workers
     self.signals = signals
     self.settings = settings
     self.reload = reload
     self.queue = queue
     self.log = log
-    logSettings = settings.log
+    self.manager = manager
+    self.handover = handover
+    self.program = program
   }
 
   /// Runs until a signal has ended it and the workers are drained.
@@ -49,74 +71,97 @@ struct Server: ~Copyable {
     // after their end.
     mallopt(M_MMAP_THRESHOLD, 128 << 10)
     curl_global_init(Int(CURL_GLOBAL_DEFAULT))
-    let ended = try Mailbox<SystemError?>()
-    var threads: [Thread] = []
-    for (number, handle) in pool.handles.enumerated() {
-      let (pool, settings) = (pool, settings)
-      threads.append(
-        try Thread(name: "worker-\(number)") {
-          do throws(SystemError) {
-            try Worker(handle, in: pool, settings: settings).run()
-            ended.post(nil)
-          } catch {
-            ended.post(error)
-          }
-        })
+    try poller.add(signals.descriptor, .read, .signal)
+    try poller.add(events.descriptor, .read, .worker)
+    let threads = try startWorkers()
+    var workersToBegin = threads.count
+    while workersLeft > 0 {
+      let count = poller.wait(milliseconds: timeout())
+      for index in 0..<count {
+        switch poller.event(index)?.target {
+        case .worker?: try receiveEvents(&workersToBegin)
+        case .signal?: while let signal = signals.take() { obey(signal) }
+        case .replacement?: listenToReplacement()
+        case nil: break
+        }
+      }
+      keepTime()
     }
-    let places = pool.listeners.map(\.description).joined(separator: " and ")
-    log.notice("sheepfcgi \(Program.version) listens on \(places) with \(threads.count) worker(s)")
-    try obey(until: ended, count: threads.count)
     for thread in threads { thread.join() }
     log.notice("ended")
   }
 
-  private mutating func obey(until ended: Mailbox<SystemError?>, count: Int) throws(SystemError) {
-    enum Source { case signal, workerEnded }
-    let poller = try Poller<Source>(capacity: 2)
-    try poller.add(signals.descriptor, .read, .signal)
-    try poller.add(ended.descriptor, .read, .workerEnded)
-    var left = count
-    var isDraining = false
-    var isEnding = false
-    while left > 0 {
-      for index in 0..<poller.wait(milliseconds: -1) {
-        switch poller.event(index)?.target {
-        case .workerEnded?:
-          for failure in ended.take() {
-            // The others would serve on with less than was asked for; whoever started us shall see it instead.
-            if let failure { throw failure }
-            left -= 1
+  // MARK: Workers
+
+  private func startWorkers() throws(SystemError) -> [Thread] {
+    var threads: [Thread] = []
+    for (number, handle) in pool.handles.enumerated() {
+      let (pool, settings, events) = (pool, settings, events)
+      threads.append(
+        try Thread(name: "worker-\(number)") {
+          do throws(SystemError) {
+            let worker = try Worker(handle, in: pool, settings: settings)
+            events.post(.began)
+            worker.run()
+            events.post(.ended(nil))
+          } catch {
+            events.post(.ended(error))
           }
-        case .signal?:
-          while let signal = signals.take() {
-            switch signal {
-            case SIGHUP: reloadSettings()
-            // Unhandled, it would end the process and every stream.
-            case SIGUSR2: log.warning("USR2 replaces nothing in this version; start a new process, then TERM this one")
-            case SIGTERM where isEnding, SIGINT where isEnding: endNow()
-            case SIGTERM where isDraining, SIGINT where isDraining:
-              isEnding = true
-              endStreams()
-            default:
-              guard !isDraining else { continue }
-              isDraining = true
-              drain()
-            }
-          }
-        case nil: break
-        }
+        })
+    }
+    return threads
+  }
+
+  private mutating func receiveEvents(_ workersToBegin: inout Int) throws(SystemError) {
+    for event in events.take() {
+      switch event {
+      case .began:
+        workersToBegin -= 1
+        if workersToBegin == 0 { serves() }
+      case .ended(nil): workersLeft -= 1
+      // The others would serve on with less than was asked for; whoever started us shall see it instead.
+      case .ended(let failure?):
+        handover?.tellFailure("\(failure)")
+        throw failure
       }
     }
   }
 
-  private func drain() {
-    log.notice("draining: running streams may go on for \(settings.timeouts.drain)")
-    for handle in pool.handles { handle.mailbox.post(.drain) }
+  /// All workers wait for connections.
+  private mutating func serves() {
+    let places = pool.listeners.map(\.description).joined(separator: " and ")
+    let replaced = handover == nil ? "" : ", in place of process \(getppid())"
+    log.notice("sheepfcgi \(Program.version) listens on \(places) with \(pool.handles.count) worker(s)\(replaced)")
+    manager?.tell("READY=1", "STATUS=Serving")
+    handover?.tellReady()
+    handover = nil
+    if let time = manager?.watchdogTime {
+      watchdog = Watchdog(time: time, workers: pool.handles.count, at: Clock.now())
+    }
   }
 
-  private func endStreams() {
-    log.notice("a second signal: running streams are ended")
-    for handle in pool.handles { handle.mailbox.post(.endStreams) }
+  // MARK: Signals
+
+  private mutating func obey(_ signal: Int32) {
+    switch life.receive(signal) {
+    case .nothing: break
+    case .reload: reloadSettings()
+    case .replace: startReplacement()
+    case .refuse(let why): log.warning("USR2: \(why)")
+    case .drain: drain()
+    case .endStreams:
+      log.notice("a second signal: running streams are ended")
+      pool.post(.endStreams)
+    case .endNow: endNow()
+    }
+  }
+
+  private mutating func drain() {
+    if replacement != nil { giveReplacementUp("this process is to end") }
+    log.notice("draining: running streams may go on for \(settings.timeouts.drain)")
+    let time = settings.timeouts.drain + .seconds(10)
+    manager?.tell("STOPPING=1", "STATUS=Draining", "EXTEND_TIMEOUT_USEC=\(time.nanoseconds / 1000)")
+    pool.post(.drain)
   }
 
   private func endNow() {
@@ -127,14 +172,19 @@ struct Server: ~Copyable {
   }
 
   private mutating func reloadSettings() {
+    manager?.tell("RELOADING=1", "MONOTONIC_USEC=\(Clock.now().nanoseconds / 1000)")
+    defer { manager?.tell("READY=1") }
     do {
       let settings = try reload()
       reopenLog(settings.log)
-      for handle in pool.handles { handle.mailbox.post(.settings(settings)) }
-      log.notice("the configuration was read again; listen and workers stay as they are until a restart")
+      let log = self.settings.log
+      self.settings = settings
+      self.settings.log = log
+      pool.post(.settings(settings))
+      self.log.notice("the configuration was read again; listen and workers stay as they are until a restart")
     } catch {
       // Whoever has moved the file away waits for it all the same.
-      reopenLog(logSettings)
+      reopenLog(settings.log)
       log.error("the old configuration stays in force: \(error)")
     }
   }
@@ -142,9 +192,91 @@ struct Server: ~Copyable {
   private mutating func reopenLog(_ settings: Settings.Log) {
     do throws(ConfigurationError) {
       queue.change(to: try LogDestination(settings))
-      logSettings = settings
+      self.settings.log = settings
     } catch {
       log.error("the log stays where it is: \(error)")
     }
+  }
+}
+
+// MARK: - Replacement
+
+extension Server {
+  private mutating func startReplacement() {
+    do throws(SystemError) {
+      if let objection = Launcher.objectionToReplacement(ProcessInfo.processInfo.environment) {
+        throw SystemError("be replaced", reason: objection)
+      }
+      let started = try Replacement(of: program, listeners: pool.listeners, at: Clock.now())
+      try poller.add(started.descriptor, .read, .replacement)
+      log.notice("process \(started.pid) of \(program.path) starts, to take this one's place")
+      replacement = started
+    } catch {
+      life.replacementFailed()
+      log.error("\(error); this process goes on")
+    }
+  }
+
+  private mutating func listenToReplacement() {
+    guard let started = replacement else { return }
+    switch started.state() {
+    case .starting: break
+    case .ready:
+      forgetReplacement()
+      makeWay(for: started.pid)
+    case .failed(let said):
+      forgetReplacement()
+      let end = started.end()
+      life.replacementFailed()
+      let words = said.isEmpty ? "it has said nothing here; see standard error" : said
+      log.error("process \(started.pid) does not serve and this one goes on: \(end): \(words)")
+    }
+  }
+
+  private mutating func forgetReplacement() {
+    if let replacement { poller.remove(replacement.descriptor) }
+    replacement = nil
+  }
+
+  private mutating func makeWay(for pid: pid_t) {
+    life.replacementServes()
+    watchdog = nil
+    manager?.tell("MAINPID=\(pid)")
+    let limit = settings.timeouts.total + settings.timeouts.clientStall
+    log.notice("process \(pid) serves; this one ends with its last connection, within \(limit)")
+    pool.listenersWereHandedOver()
+    pool.post(.makeWay(limit))
+  }
+
+  private mutating func giveReplacementUp(_ why: String) {
+    guard let started = replacement else { return }
+    forgetReplacement()
+    let end = started.end()
+    life.replacementFailed()
+    log.error("process \(started.pid), which was to take this one's place, is given up: \(why): \(end)")
+  }
+}
+
+// MARK: - Time
+
+extension Server {
+  private func timeout() -> Int32 {
+    let deadlines = [watchdog?.due, replacement?.deadline].compactMap { $0 }
+    guard let next = deadlines.min() else { return -1 }
+    return Int32(clamping: max(0, (Clock.now().duration(to: next).nanoseconds + 999_999) / 1_000_000))
+  }
+
+  private mutating func keepTime() {
+    let now = Clock.now()
+    if let deadline = replacement?.deadline, deadline <= now { giveReplacementUp("it did not serve in time") }
+    guard let due = watchdog?.due, due <= now, let silent = watchdog?.ask(pool.handles, at: now) else { return }
+    // Loops that have ended have no answer to give.
+    guard !silent.isEmpty, !life.isLeaving else {
+      let connections = pool.handles.map(\.openConnections).reduce(0, +)
+      manager?.tell("WATCHDOG=1", life.isLeaving ? "STATUS=Draining" : "STATUS=Serving, \(connections) connection(s)")
+      return
+    }
+    let names = silent.map { "worker-\($0)" }.joined(separator: ", ")
+    log.critical("\(names) does not answer; the watchdog is not told that we live")
   }
 }

@@ -23,6 +23,9 @@ final class Listener: Sendable, CustomStringConvertible {
     owned = Mutex(descriptor)
   }
 
+  /// Whether the file at its path is still the one that we made.
+  var hasItsFile: Bool { file?.isStillThere ?? false }
+
   /// Stops listening, as far as this process is concerned; further calls do nothing. Any thread.
   ///
   /// No loop may poll the listener any more.

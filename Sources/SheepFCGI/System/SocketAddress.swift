@@ -92,18 +92,20 @@ struct SocketAddress: Sendable, CustomStringConvertible {
   /// As a `ListenAddress` is written.
   var description: String {
     switch family {
-    case AF_UNIX: "unix:" + unixPath
+    case AF_UNIX: "unix:" + (unixPath ?? "")
     case AF_INET: "tcp:\(numeric.host):\(numeric.port)"
     case AF_INET6: "tcp:[\(numeric.host)]:\(numeric.port)"
     default: "a socket of family \(family)"
     }
   }
 
-  private var unixPath: String {
-    // An unnamed socket has no path at all, an abstract one begins with NUL: both read as empty.
-    withUnsafeBytes(of: storage) { bytes in
+  /// Where a Unix socket's file is. Nil: it is none, or has none.
+  var unixPath: String? {
+    guard isUnix else { return nil }
+    // An unnamed socket has no path at all, an abstract one begins with NUL.
+    return withUnsafeBytes(of: storage) { bytes in
       let path = bytes[MemoryLayout<sa_family_t>.size..<min(Int(length), MemoryLayout<sockaddr_un>.size)]
-      return String(decoding: path.prefix { $0 != 0 }, as: UTF8.self)
+      return path.first.map { $0 != 0 } == true ? String(decoding: path.prefix { $0 != 0 }, as: UTF8.self) : nil
     }
   }
 

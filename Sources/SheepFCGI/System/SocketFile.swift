@@ -15,6 +15,11 @@ struct SocketFile: Sendable {
     inode = status.st_ino
   }
 
+  var isStillThere: Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 && status.st_dev == device && status.st_ino == inode
+  }
+
   /// Deletes the file, if it is still this one.
   /// - Returns: 0, or the errno; EEXIST where it is another one by now.
   @discardableResult

@@ -17,6 +17,12 @@ public struct ResponseFramer {
   /// Bytes that end the answer.
   public private(set) var tail: [UInt8] = []
 
+  /// The peer would keep the connection, and must not: we close it with this answer. Set before the answer's end.
+  ///
+  /// nginx keeps a connection only if END_REQUEST ends what it has read, so that a record behind it, which says nothing,
+  /// keeps it from sending another request under our closing hands.
+  public var endsConnection = false
+
   private var framing = Framing.scgi
   private var hasEnded = true
 
@@ -31,6 +37,7 @@ public struct ResponseFramer {
   public mutating func begin(_ framing: Framing) {
     self.framing = framing
     hasEnded = false
+    endsConnection = false
   }
 
   /// Opens a record for what waits, if the last one is gone, and ends the answer with the last of it.
@@ -56,6 +63,7 @@ public struct ResponseFramer {
         hasEnded = true
         Record(type: FCGI_STDOUT, requestID: id, contentLength: 0).write(to: &tail)
         Record.writeEndRequest(id, protocolStatus: FCGI_REQUEST_COMPLETE, to: &tail)
+        if endsConnection { Record.writeValues([], to: &tail) }
       }
     }
   }

@@ -43,10 +43,23 @@ def merge(base, changes):
 class Worker(Process):
     """`sheepfcgi serve` on a socket of its own. JSON is YAML, so that is what its configuration is written in."""
 
-    def __init__(self, directory, config=None, *, address=None, workers=1, arguments=(), env=None, **popen):
+    def __init__(
+        self,
+        directory,
+        config=None,
+        *,
+        address=None,
+        workers=1,
+        arguments=(),
+        env=None,
+        program=SHEEPFCGI,
+        launcher=(),
+        **popen,
+    ):
         self.address = address or directory / "worker.sock"
+        self.config = config
         self.config_path = directory / "sheepfcgi.yaml"
-        words = [SHEEPFCGI, "serve", "--listen", listen_word(self.address), *arguments]
+        words = [*launcher, program, "serve", "--listen", listen_word(self.address), *arguments]
         if workers is not None:
             words += ["--workers", workers]
         if config is not None:

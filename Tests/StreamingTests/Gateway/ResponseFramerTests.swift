@@ -53,6 +53,17 @@ struct ResponseFramerTests {
     #expect(socket.framer.isIdle)
   }
 
+  @Test func `the last answer of a kept connection has an empty management record behind END_REQUEST`() {
+    var socket = FakeSocket()
+    socket.framer.begin(.fastCGI(requestID: 7))
+    socket.framer.endsConnection = true
+    socket.send("hello".bytes, isEnded: true) { $0 }
+    let records = ReadRecord.all(socket.received)
+    #expect(records?.suffix(2) == [.endRequest(id: 7, status: 0), ReadRecord(type: 10, id: 0, content: [])])
+    socket.framer.begin(.fastCGI(requestID: 8))
+    #expect(!socket.framer.endsConnection)
+  }
+
   @Test func `every way of taking it in two or three parts gives the same bytes`() {
     let whole = 5 + 8 + 8 + 16
     for first in 1..<whole {
