@@ -59,8 +59,9 @@ final class Handover {
     _ = write(pipe.raw, &byte, 1)
   }
 
-  /// It will not come to that; the old process puts it into its log.
+  /// It will not come to that; the old process puts it into its log, and listens on alone.
   func tellFailure(_ text: String) {
+    for listener in listeners { listener.close(keepsFile: true) }
     var text = text
     // As much as a pipe takes without a wait.
     text.withUTF8 { _ = write(pipe.raw, $0.baseAddress, min($0.count, Int(PIPE_BUF))) }

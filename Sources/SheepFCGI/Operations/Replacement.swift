@@ -58,16 +58,15 @@ final class Replacement {
     return count > 0 ? .starting : .failed(String(decoding: said, as: UTF8.self))
   }
 
-  /// Ends what has failed.
+  /// Ends what has failed, or fails by this. Not by TERM: draining, it would remove the socket's file, which is still ours.
   /// - Returns: how it ended, in words.
   func end() -> String {
-    // Most have ended by themselves, and some have ended without a word to the pipe and go on all the same.
-    kill(pid, SIGTERM)
+    // Most have ended by themselves, and are to say how.
     var status: Int32 = 0
-    let deadline = Clock.now() + .seconds(1)
+    let deadline = Clock.now() + .milliseconds(200)
     while waitpid(pid, &status, WNOHANG) == 0 {
       if Clock.now() >= deadline { kill(pid, SIGKILL) }
-      usleep(5000)
+      usleep(2000)
     }
     return status & 0x7F == 0 ? "exit status \(status >> 8 & 0xFF)" : "ended by signal \(status & 0x7F)"
   }
@@ -118,7 +117,9 @@ final class Replacement {
     defer { for text in arguments + environment { free(text) } }
     var pid: pid_t = 0
     let code = posix_spawn(&pid, program.path, &actions, &attributes, &arguments, &environment)
-    guard code == 0 else { throw SystemError(code, "start \(program.path)", remedy: "put the program back in its place") }
+    guard code == 0 else {
+      throw SystemError(code, "start \(program.path)", remedy: "put the program back in its place")
+    }
     return pid
   }
 

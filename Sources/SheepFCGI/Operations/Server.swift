@@ -11,7 +11,8 @@ struct Server: ~Copyable {
   private let pool: Pool
   private let queue: LogQueue
   private let log: Logger
-  private let manager: ServiceManager?
+  /// Nil once another process is the service.
+  private var manager: ServiceManager?
   private let program: Replacement.Invocation
   /// Those that the workers follow.
   private var settings: Settings
@@ -26,7 +27,10 @@ struct Server: ~Copyable {
   private var watchdog: Watchdog?
 
   private enum Source { case signal, worker, replacement }
-  private enum WorkerEvent: Sendable { case began, ended(SystemError?) }
+  private enum WorkerEvent: Sendable {
+    case began
+    case ended(SystemError?)
+  }
 
   private let poller: Poller<Source>
   private let events: Mailbox<WorkerEvent>
@@ -157,7 +161,9 @@ struct Server: ~Copyable {
   }
 
   private mutating func drain() {
-    if replacement != nil { giveReplacementUp("this process is to end") }
+    // It may have said meanwhile that it serves.
+    listenToReplacement()
+    giveReplacementUp("this process is to end")
     log.notice("draining: running streams may go on for \(settings.timeouts.drain)")
     let time = settings.timeouts.drain + .seconds(10)
     manager?.tell("STOPPING=1", "STATUS=Draining", "EXTEND_TIMEOUT_USEC=\(time.nanoseconds / 1000)")
@@ -242,6 +248,7 @@ extension Server {
     life.replacementServes()
     watchdog = nil
     manager?.tell("MAINPID=\(pid)")
+    manager = nil
     let limit = settings.timeouts.total + settings.timeouts.clientStall
     log.notice("process \(pid) serves; this one ends with its last connection, within \(limit)")
     pool.listenersWereHandedOver()
