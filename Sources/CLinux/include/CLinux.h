@@ -23,6 +23,10 @@ int sheep_pipe(int ends[2]);
 // posix_spawn_file_actions_addclosefrom_np, hidden likewise: the child closes all descriptors from `first` on.
 int sheep_close_from(posix_spawn_file_actions_t *actions, int first);
 
+// From here on a signal that is the program's own fault (SIGSEGV, a trap of Swift's) is told on standard error before it
+// ends the process.
+void sheep_tell_of_crashes(void);
+
 // pthread_setname_np, hidden likewise. At most 15 bytes.
 int sheep_name_thread(pthread_t thread, const char *name);
 

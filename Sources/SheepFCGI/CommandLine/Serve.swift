@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 import FoundationEssentials
 
 /// `sheepfcgi serve`: puts together settings and listeners, and hands them to the server.
@@ -65,6 +66,8 @@ struct Serve: ParsableCommand {
       // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.
       let signals = try SignalDescriptor(ProcessLife.signals)
       let settings = try settings(environment)
+      if !settings.coreDumps { Machine.forbidCoreDumps() }
+      sheep_tell_of_crashes()
       let missing = settings.providers.compactMap(\.missingKey)
       if missing.count == settings.providers.count {
         ExitStatus.say("no provider has its key: set \(missing.joined(separator: " or "))")

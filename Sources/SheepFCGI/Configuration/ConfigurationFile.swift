@@ -92,6 +92,7 @@ extension ConfigurationFile {
     reader.section("limits") { readLimits($0) }
     reader.section("cors") { readCORS($0) }
     reader.section("log") { readLog($0) }
+    reader.flag("core_dumps", &settings.coreDumps)
   }
 
   private mutating func readListening(_ reader: NodeReader) {

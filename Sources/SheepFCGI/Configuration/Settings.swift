@@ -22,6 +22,8 @@ struct Settings: Sendable {
   var limits = Limits()
   var cors = CORS()
   var log = Log()
+  /// Whether a crash may leave an image of the memory, keys and all. Takes effect at the start alone.
+  var coreDumps = false
 
   struct ListenOptions: Sendable {
     /// Permission bits of a Unix socket.
