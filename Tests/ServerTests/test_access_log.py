@@ -24,7 +24,29 @@ def test_a_stream_has_one_line_with_all_that_was_measured(site):
     assert line["prompt_tokens"] == str(done["usage"]["prompt_tokens"]) and line["completion_tokens"] == "3"
     assert float(line["cost_usd"]) == pytest.approx(done["cost_usd"])
     assert int(line["ttft_ms"]) == done["ttft_ms"] and int(line["duration_ms"]) == done["duration_ms"]
+    assert int(line["bytes"]) > 0 and "attempts" not in line
     assert len([each for each in site.worker.requests() if each["id"] == answer.request_id]) == 1
+
+
+@pytest.mark.parametrize("path", ["/ping", "/stream?prompt=n%3D3", "/no-such"])
+def test_bytes_are_those_of_the_answer_without_the_records_around_it(site, path):
+    path, _, query = path.partition("?")
+    with FastCGI(site.worker.address) as connection:
+        response = connection.ask("GET", path, QUERY_STRING=query)
+        line = site.worker.request(response.head["X-Request-Id"])
+    assert int(line["bytes"]) == len(response.stdout)
+
+
+def test_of_an_answer_that_nobody_takes_only_what_was_taken_counts(sites):
+    site = sites.site(sites.scripted())
+    with site.ask("x") as answer:
+        call = site.provider.next_call()
+        call.head()
+        call.token("a")
+        assert answer.next_token() == "a"
+        request_id = answer.request_id
+    line = site.worker.request(request_id)
+    assert line["ended"] == "client_left" and 100 < int(line["bytes"]) < 1000
 
 
 @pytest.mark.parametrize(

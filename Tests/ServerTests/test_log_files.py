@@ -1,10 +1,12 @@
 """Where the log goes and how it is laid out: files, what HUP does to them, and disks that are full."""
 
+import contextlib
 import fcntl
 import json
 import os
 import re
 import resource
+import shutil
 import signal
 import stat
 import subprocess
@@ -12,37 +14,10 @@ import subprocess
 import pytest
 
 from harness.fastcgi import FastCGI
+from harness.log import LOST, Log
+from harness.paths import REPOSITORY
 from harness.waiting import wait_until
 from harness.worker import logfmt
-
-LOST = re.compile(r"(\d+) log lines? (?:was|were) lost")
-
-
-class Log:
-    """One file of the log."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def text(self):
-        return self.path.read_text("utf-8") if self.path.exists() else ""
-
-    def lines(self):
-        return [json.loads(line) if line.startswith("{") else logfmt(line) for line in self.text().splitlines()]
-
-    def requests(self):
-        return [line for line in self.lines() if line["msg"] == "request"]
-
-    def wait_for(self, text):
-        wait_until(lambda: text in self.text(), f"{self.path} has {text!r}")
-
-    def request(self, request_id):
-        self.wait_for(request_id)
-        return next(line for line in self.requests() if line["id"] == request_id)
-
-    def lost(self):
-        return sum(int(number) for number in LOST.findall(self.text()))
-
 
 @pytest.fixture
 def log(sites):
@@ -185,7 +160,109 @@ def test_a_fifo_that_nobody_reads_is_an_error_and_no_wait(sites, mock, log):
     site.worker.wait_for_log("start who reads it first")
 
 
+@pytest.mark.skipif(not shutil.which("logrotate"), reason="logrotate is not installed")
+def test_the_shipped_logrotate_rule_rotates_and_loses_nothing(sites, mock, log):
+    site = sites.site(mock, log={"to": str(log.path)})
+    before = stream(site)
+    log.request(before)
+    text = (REPOSITORY / "deploy/logrotate").read_text()
+    # The unit's signal is sent to this worker, and its directory is ours.
+    text = text.replace("/var/log/sheepfcgi", f"{log.path.parent}")
+    text, count = re.subn(r"(?s)if systemctl is-active.*?fi\n", f"kill -HUP {site.worker.pid}\n", text)
+    assert count == 1 and f"{log.path.parent}/*.log {{" in text
+    rules = log.path.parent / "rules"
+    rules.write_text(text)
+    rules.chmod(0o644)
+    ended = subprocess.run(
+        ["logrotate", "-f", "-s", log.path.parent / "state", rules], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    log.wait_for("read again")
+    after = stream(site)
+    log.request(after)
+    old = Log(log.path.with_suffix(".log.1"))
+    assert [line["id"] for line in old.requests()] == [before]
+    assert [line["id"] for line in log.requests()] == [after]
+    assert stat.S_IMODE(log.path.stat().st_mode) == 0o640
+
+
 # What cannot be written
+
+
+def pass_on(call, answer, *texts):
+    for text in texts:
+        call.token(text)
+        assert answer.next_token() == text
+
+
+@pytest.mark.parametrize("kind", ["blocked", "closed", "full"])
+def test_a_log_that_cannot_be_written_holds_up_no_running_stream(sites, kind):
+    provider = sites.scripted()
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    error = os.open("/dev/full", os.O_WRONLY) if kind == "full" else writer
+    site = sites.site(provider, popen={"stderr": error, "stdout": subprocess.DEVNULL})
+    for descriptor in {error, writer}:
+        os.close(descriptor)
+    with contextlib.ExitStack() as stack:
+        streams = []
+        for number in range(10):
+            answer = stack.enter_context(site.ask(f"stream {number}"))
+            call = provider.next_call()
+            call.head()
+            pass_on(call, answer, "a")
+            streams.append((call, answer))
+        if kind == "closed":
+            os.close(reader)
+        for _ in range(100):
+            with FastCGI(site.worker.address) as connection:
+                assert connection.ask().body == b"pong\n"
+            for call, answer in streams:
+                pass_on(call, answer, "b")
+        for call, answer in streams:
+            call.finish()
+            assert answer.all_events().done
+    assert not site.worker.has_ended()
+    if kind != "closed":
+        os.close(reader)
+
+
+def test_a_disk_that_was_full_holds_up_no_running_stream_and_is_written_on_once_there_is_room(sites):
+    directory = sites.directory()
+    mounted = os.geteuid() == 0 and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32k", "none", directory], capture_output=True, timeout=30
+    )
+    if not mounted or mounted.returncode != 0:
+        pytest.skip("no file system can be mounted here")
+    try:
+        log, ballast = Log(directory / "sheep.log"), directory / "ballast"
+        provider = sites.scripted()
+        site = sites.site(provider, log={"to": str(log.path)})
+        log.wait_for("listens on")
+        with contextlib.suppress(OSError), open(ballast, "wb", buffering=0) as file:
+            while True:
+                file.write(b"\0" * 4096)
+        with site.ask("x") as answer:
+            call = provider.next_call()
+            call.head()
+            for _ in range(100):
+                with FastCGI(site.worker.address) as connection:
+                    assert connection.ask().body == b"pong\n"
+                pass_on(call, answer, "a")
+            # Until then the rest of the file's last block takes lines.
+            wait_until(lambda: log.path.stat().st_size % 4096 == 0, "the disk is full")
+            ballast.unlink()
+            pass_on(call, answer, "b")
+            call.finish()
+            assert answer.all_events().done
+        log.wait_for(answer.request_id)
+        lines = log.text().splitlines()
+        whole = [line for line in lines if re.fullmatch(r"time=.* msg=request .* duration_ms=\d+", line)]
+        assert log.lost() and len(whole) + log.lost() == 101
+        site.worker.popen.terminate()
+        assert site.worker.wait() == 0
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True, timeout=30)
 
 
 def test_a_full_disk_holds_nothing_up_and_what_it_cost_is_told(sites, mock):

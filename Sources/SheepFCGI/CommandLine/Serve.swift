@@ -20,43 +20,7 @@ struct Serve: ParsableCommand {
       \(ExitStatus.help)
       """)
 
-  @Option(
-    help: ArgumentHelp("Where to listen: unix:/path or tcp:host:port. Can be repeated.", valueName: "address"),
-    transform: { try ListenAddress($0) })
-  var listen: [ListenAddress] = []
-
-  @Option(
-    help: ArgumentHelp("Mode of Unix sockets that are created. (default: 0660)", valueName: "mode"),
-    transform: parseMode)
-  var listenMode: UInt32?
-
-  @Option(help: ArgumentHelp("Owner of Unix sockets that are created, by name or number.", valueName: "user"))
-  var listenOwner: String?
-
-  @Option(help: ArgumentHelp("Group of Unix sockets that are created, by name or number.", valueName: "group"))
-  var listenGroup: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "Threads, each with its own loop. (default: the file's workers; else 1 with a listener on descriptor 0; else the "
-        + "cores)", valueName: "n"))
-  var workers: Int?
-
-  @Option(help: ArgumentHelp("The configuration, in YAML.", valueName: "file"))
-  var config: String?
-
-  private static func parseMode(_ text: String) throws -> UInt32 {
-    guard let mode = Settings.ListenOptions.mode(octal: text) else {
-      throw ValidationError(Settings.ListenOptions.modeRemedy)
-    }
-    return mode
-  }
-
-  func validate() throws {
-    if let workers, !(1...1024).contains(workers) {
-      throw ValidationError("--workers is \(workers); write a number from 1 to 1024")
-    }
-  }
+  @OptionGroup var options: ServeOptions
 
   func run() throws {
     let environment = ProcessInfo.processInfo.environment
@@ -65,7 +29,7 @@ struct Serve: ParsableCommand {
     do {
       // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.
       let signals = try SignalDescriptor(ProcessLife.signals)
-      let settings = try settings(environment)
+      let settings = try options.settings(environment)
       if !settings.coreDumps { Machine.forbidCoreDumps() }
       sheep_tell_of_crashes()
       let missing = settings.providers.compactMap(\.missingKey)
@@ -75,18 +39,18 @@ struct Serve: ParsableCommand {
       let queue = try LogQueue(to: LogDestination(settings.log))
       let peers = try AllowedPeers(environment[AllowedPeers.variable])
       let source = try ListenSource.find(
-        handed: handover?.listeners ?? [], requested: listen, settings: settings, environment: environment)
+        handed: handover?.listeners ?? [], requested: options.listen, settings: settings, environment: environment)
       source.notes.forEach(ExitStatus.say)
       if source.listeners.isEmpty { throw ExitStatus.failure(ExitStatus.usage, ListenSource.help) }
       for listener in source.listeners { try peers.check(listener) }
       let fallback = source.isDescriptorZero ? 1 : Machine.cores
-      let again = self
+      let options = options
       var server = try Server(
         signals: signals, settings: settings, log: queue, listeners: source.listeners, peers: peers,
         workers: settings.workers ?? fallback, manager: ServiceManager(environment), replacing: handover,
         program: program
       ) {
-        try again.settings(ProcessInfo.processInfo.environment)
+        try options.settings(ProcessInfo.processInfo.environment)
       }
       try server.run()
     } catch {
@@ -102,15 +66,5 @@ struct Serve: ParsableCommand {
     case is SystemError: ExitStatus.system
     default: nil
     }
-  }
-
-  /// The file's or the environment's, with the command line's over them.
-  private func settings(_ environment: [String: String]) throws(ConfigurationError) -> Settings {
-    var settings = try Settings.load(file: config, environment: environment)
-    if let workers { settings.workers = workers }
-    if let listenMode { settings.listenOptions.mode = listenMode }
-    if let listenOwner { settings.listenOptions.owner = listenOwner }
-    if let listenGroup { settings.listenOptions.group = listenGroup }
-    return settings
   }
 }

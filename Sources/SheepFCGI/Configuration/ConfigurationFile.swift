@@ -186,13 +186,12 @@ extension ConfigurationFile {
   }
 
   private mutating func readLog(_ reader: NodeReader) {
-    reader.choice("format", [("logfmt", .logfmt), ("json", .json)], &settings.log.format)
-    guard let entry = reader.entry("to"), let text = reader.text(entry), text != "stderr" else { return }
-    guard text.hasPrefix("/"), text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
-      reader.problem(entry, "is neither stderr nor an absolute path; write stderr, or /path/to/file")
-      return
+    reader.choice("format", Settings.Log.Format.allCases.map { ($0.rawValue, $0) }, &settings.log.format)
+    guard let entry = reader.entry("to"), let text = reader.text(entry) else { return }
+    guard let destination = Settings.Log.Destination(text) else {
+      return reader.problem(entry, "is \(Settings.Log.Destination.remedy)")
     }
-    settings.log.file = text
-    settings.log.place = reader.problems.place(entry.line)
+    settings.log.to = destination
+    settings.log.place = "\(reader.problems.place(entry.line)): log.to"
   }
 }

@@ -135,13 +135,22 @@ struct Settings: Sendable {
   }
 
   struct Log: Sendable {
-    /// Absolute path of the file that the log is appended to. Nil: standard error.
-    var file: String? = nil
+    var to: Destination = .standardError
     /// Of requests and messages alike.
     var format: Format = .logfmt
-    /// Where `file` is set, as `FILE:LINE`, for who cannot open it.
+    /// Where `to` is set, as messages name it.
     var place = ""
 
-    enum Format: Sendable { case logfmt, json }
+    enum Format: String, CaseIterable, Sendable { case logfmt, json }
+
+    enum Destination: Equatable, Sendable {
+      case standardError
+      /// An absolute path; lines are appended.
+      case file(path: String)
+      /// The journal's own protocol, each value a field of its own.
+      case journald(socket: String)
+      /// A line as RFC 3164 has it.
+      case syslog(socket: String)
+    }
   }
 }

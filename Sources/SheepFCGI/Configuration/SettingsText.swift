@@ -24,3 +24,25 @@ extension Settings.CORS {
     return lower
   }
 }
+
+extension Settings.Log.Destination {
+  static let remedy =
+    "neither stderr, journald, syslog nor an absolute path; write one of the words, or /path/to/file"
+
+  /// `stderr`, `journald`, `syslog`, an absolute path, or one of the two daemons with its socket, as `syslog:/path`. Nil:
+  /// `text` is none of them.
+  init?(_ text: String) {
+    guard text.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let path = parts.count > 1 ? String(parts[1]) : nil
+    if let path, !path.hasPrefix("/") || path.utf8.count > ListenAddress.longestPath { return nil }
+    switch parts[0] {
+    case "stderr" where path == nil: self = .standardError
+    case "journald": self = .journald(socket: path ?? "/run/systemd/journal/socket")
+    case "syslog": self = .syslog(socket: path ?? "/dev/log")
+    default:
+      guard text.hasPrefix("/") else { return nil }
+      self = .file(path: text)
+    }
+  }
+}

@@ -8,6 +8,8 @@ final class Exchange: UpstreamListener {
   private(set) var lifecycle: Lifecycle
   /// Calls to providers so far.
   private(set) var callCount = 0
+  /// Bytes of the answer that the web server has taken.
+  private(set) var sentBytes = 0
 
   /// What the client would be told. A class, as most exchanges have none.
   private final class Told {
@@ -217,6 +219,7 @@ final class Exchange: UpstreamListener {
   func sendBuffer(inRead: Bool = false) {
     guard !isOver, let connection else { return }
     let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.isOver)
+    sentBytes += sent.taken
     let (change, hasEarlierDeadline) = lifecycle.clientTook(sent.taken, at: worker.now)
     lifecycle.buffer.giveBack(&worker.spareBuffer)
     switch sent.state {

@@ -130,7 +130,7 @@ struct Router {
     var bytes: [UInt8] = []
     header.write(to: &bytes)
     bytes += body
-    worker.accessLog.write(context, status: header.status, ended: ended, at: worker.now)
+    worker.accessLog.write(context, status: header.status, ended: ended, bytes: bytes.count, at: worker.now)
     connection.complete(bytes)
   }
 }

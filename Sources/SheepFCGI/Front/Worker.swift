@@ -194,7 +194,7 @@ final class Worker {
     exchanges[ObjectIdentifier(exchange)] = nil
     accessLog.write(
       exchange.plan.context, exchange.lifecycle, asked: exchange.plan.targets[0].name,
-      attempts: exchange.callCount, at: now)
+      attempts: exchange.callCount, bytes: exchange.sentBytes, at: now)
   }
 
   // MARK: Providers

@@ -5,10 +5,12 @@ struct AccessLog: Sendable {
   let queue: LogQueue
 
   /// A request that was answered at once.
-  func write(_ context: RequestContext, status: Int, ended: String, at now: Instant) {
+  /// - Parameter bytes: of the answer, its head included, without what the protocol puts around it.
+  func write(_ context: RequestContext, status: Int, ended: String, bytes: Int, at now: Instant) {
     var line = begin(context)
     line.add("status", status)
     line.add("ended", ended)
+    line.add("bytes", bytes)
     line.add("duration_ms", context.startedAt.milliseconds(to: now))
     queue.append(line)
   }
@@ -17,7 +19,10 @@ struct AccessLog: Sendable {
   /// - Parameters:
   ///   - asked: the model that was asked for, which need not be the one that spoke.
   ///   - attempts: calls to providers.
-  func write(_ context: RequestContext, _ lifecycle: Lifecycle, asked: String, attempts: Int, at now: Instant) {
+  ///   - bytes: what the web server took of the answer, its head included.
+  func write(
+    _ context: RequestContext, _ lifecycle: Lifecycle, asked: String, attempts: Int, bytes: Int, at now: Instant
+  ) {
     var line = begin(context)
     line.add("model", lifecycle.speaker.model)
     if asked != lifecycle.speaker.model { line.add("asked", asked) }
@@ -32,6 +37,7 @@ struct AccessLog: Sendable {
     case .clientStalled?: line.add("ended", "client_stalled")
     case .clientLeft?, nil: line.add("ended", "client_left")
     }
+    line.add("bytes", bytes)
     if attempts > 1 { line.add("attempts", attempts) }
     line.add("tokens", lifecycle.tokenCount)
     if let usage = lifecycle.usage {

@@ -1,83 +1,37 @@
-import Glibc
+/// Where the log goes, and in what format. Opened by whoever starts or reloads, written to by the log's thread alone; what
+/// is open is closed with the last reference.
+struct LogDestination: Sendable {
+  enum Medium: Sendable {
+    case file(LogFile)
+    case socket(LogSocket)
+  }
 
-/// Where the log goes, and in what format. Opened by whoever starts or reloads, written to by the log's thread alone;
-/// the file is closed with the last reference.
-final class LogDestination: Sendable {
   let format: Settings.Log.Format
-  /// Nil: standard error, which is not ours to close.
-  private let file: Descriptor?
+  let medium: Medium
 
-  static let standardError = LogDestination()
+  static let standardError = LogDestination(format: .logfmt, medium: .file(.standardError))
 
-  private init() {
-    format = .logfmt
-    file = nil
-  }
-
-  /// Opens the file anew, wherever an older descriptor of the same path leads by now.
+  /// Opens it anew, wherever an older descriptor of the same path leads by now.
   init(_ settings: Settings.Log) throws(ConfigurationError) {
-    format = settings.format
-    guard let path = settings.file else {
-      file = nil
-      return
-    }
-    // O_NONBLOCK: a fifo without a reader is to be an error, not a wait.
-    let opened = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0o640)
-    guard opened >= 0 else {
-      let error = SystemError(errno, "open \(path)", remedy: Self.remedy(errno))
-      throw ConfigurationError(problems: [.init(place: settings.place, text: "log.to: \(error)")])
-    }
-    file = Descriptor(owning: opened)
-  }
-
-  private static func remedy(_ code: Int32) -> String {
-    switch code {
-    case ENOENT, ENOTDIR: "create its directory, or put the path right"
-    case EACCES, EPERM: "let the user who runs the program write there"
-    case EISDIR: "name a file in it"
-    case ENXIO: "start who reads it first"
-    default: "choose another path, or write stderr"
+    do throws(SystemError) {
+      let medium: Medium =
+        switch settings.to {
+        case .standardError: .file(.standardError)
+        case .file(let path): .file(try LogFile(path))
+        case .journald(let path): .socket(try LogSocket(path, .journal))
+        case .syslog(let path): .socket(try LogSocket(path, .syslog))
+        }
+      self.init(format: settings.format, medium: medium)
+    } catch {
+      throw ConfigurationError(problems: [.init(place: settings.place, text: "\(error)")])
     }
   }
 
-  private var raw: Int32 {
-    switch file {
-    case .some(let file): file.raw
-    case nil: STDERR_FILENO
-    }
+  private init(format: Settings.Log.Format, medium: Medium) {
+    self.format = format
+    self.medium = medium
   }
 
-  /// Whether both lead to one file.
-  func isSame(as other: LogDestination) -> Bool {
-    var (mine, its) = (stat(), stat())
-    guard fstat(raw, &mine) == 0, fstat(other.raw, &its) == 0 else { return false }
-    return mine.st_dev == its.st_dev && mine.st_ino == its.st_ino
-  }
-
+  /// How the attempt to write something ended.
   enum WriteEnd { case done, failed, gaveUp }
-
-  /// Waits for a reader that does not keep up, for as long as `mayWait` says so, asked a few times a second.
-  /// - Parameter text: at most PIPE_BUF bytes, or the wait may be one in which nobody is asked.
-  /// - Returns: the bytes that were written, and what came then.
-  func write(_ text: [UInt8], mayWait: () -> Bool) -> (count: Int, end: WriteEnd) {
-    var count = 0
-    while count < text.count {
-      // Standard error mostly is a blocking pipe; one that polls as writable takes PIPE_BUF bytes (pipe(7)).
-      var polled = pollfd(fd: raw, events: Int16(POLLOUT), revents: 0)
-      guard poll(&polled, 1, 200) > 0 else {
-        guard mayWait() else { return (count, .gaveUp) }
-        continue
-      }
-      let written = text[count...].withUnsafeBytes { Glibc.write(raw, $0.baseAddress, $0.count) }
-      if written > 0 {
-        count += written
-      } else if errno == EAGAIN {
-        guard mayWait() else { return (count, .gaveUp) }
-        usleep(10_000)
-      } else if errno != EINTR {
-        return (count, .failed)
-      }
-    }
-    return (count, .done)
-  }
 }

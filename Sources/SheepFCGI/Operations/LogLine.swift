@@ -34,17 +34,51 @@ struct LogLine: Sendable {
 
   /// The line with its newline, and no other newline in it.
   func bytes(_ format: Settings.Log.Format) -> [UInt8] {
+    text(format, isWhole: true) + "\n".utf8
+  }
+
+  /// The line without its newline.
+  /// - Parameter isWhole: with time and level.
+  func text(_ format: Settings.Log.Format, isWhole: Bool) -> [UInt8] {
     switch format {
-    case .logfmt: logfmt
-    case .json: json + "\n".utf8
+    case .logfmt: logfmt(isWhole)
+    case .json: json(isWhole)
     }
   }
 
-  private var json: [UInt8] {
+  /// Seconds since 1970.
+  var seconds: time_t { time.tv_sec }
+
+  /// The level as syslog counts it (RFC 3164, section 4.1.1).
+  var priority: UInt8 {
+    switch level {
+    case "critical": 2
+    case "error": 3
+    case "warning": 4
+    case "notice": 5
+    case "info": 6
+    default: 7
+    }
+  }
+
+  /// Each value as text that nothing is quoted in.
+  var plainValues: [(name: String, value: String)] {
+    values.map { name, value in
+      switch value {
+      case .text(let text): (name, text)
+      case .integer(let number): (name, String(number))
+      case .decimal(let number): (name, Decimal.text(number))
+      }
+    }
+  }
+
+  private func json(_ isWhole: Bool) -> [UInt8] {
     var builder = JSONBuilder()
     builder.object { object in
-      object.raw("time", "\"".utf8 + timestamp + "\"".utf8)
-      object.string("level", level)
+      if isWhole {
+        object.raw("time", "\"".utf8 + timestamp + "\"".utf8)
+        object.string("level", level)
+      }
       for (name, value) in values {
         switch value {
         case .text(let text): object.string(name, text)
@@ -56,15 +90,17 @@ struct LogLine: Sendable {
     return builder.bytes
   }
 
-  private var logfmt: [UInt8] {
+  private func logfmt(_ isWhole: Bool) -> [UInt8] {
     var line = [UInt8]()
     line.reserveCapacity(384)
-    line.append("time=")
-    line += timestamp
-    line.append(" level=")
-    line.append(level)
+    if isWhole {
+      line.append("time=")
+      line += timestamp
+      line.append(" level=")
+      line.append(level)
+    }
     for (name, value) in values {
-      line.append(" ")
+      if !line.isEmpty { line.append(" ") }
       line.append(name)
       line.append("=")
       switch value {
@@ -73,7 +109,6 @@ struct LogLine: Sendable {
       case .decimal(let number): line.append(Decimal.text(number))
       }
     }
-    line.append("\n")
     return line
   }
 
@@ -97,7 +132,7 @@ struct LogLine: Sendable {
   }
 
   /// RFC 3339, in UTC, with milliseconds.
-  private var timestamp: [UInt8] {
+  var timestamp: [UInt8] {
     var seconds = time.tv_sec
     var parts = tm()
     gmtime_r(&seconds, &parts)

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Logging
 import Streaming
+import Synchronization
 
 /// The way of every log line to where the log goes: a bounded queue and a thread that writes. Who logs never waits; when
 /// the reader of our log does not keep up, lines are lost, counted, and the count is told.
@@ -10,6 +11,7 @@ final class LogQueue: Sendable {
     var lines: [LogLine] = []
     /// Lines that the thread has taken and not dealt with yet.
     var taken = 0
+    /// Lines that found no room, and that the thread has not heard of yet.
     var lost = 0
     /// Where the lines go from the next write on. Nil: where they went.
     var next: LogDestination?
@@ -19,6 +21,7 @@ final class LogQueue: Sendable {
 
   private let state = Guarded(State())
   private let wakeup: Descriptor
+  private let lostCounter = Atomic<Int>(0)
 
   /// How long the thread lets lines gather. Being woken for each costs more than the line.
   private static let gatherMicroseconds: UInt32 = 5000
@@ -35,11 +38,15 @@ final class LogQueue: Sendable {
     try Thread(name: "log") { [self] in run() }.detach()
   }
 
+  /// Lines that were lost since the start, told or not. Any thread, at the cost of a load.
+  var lostCount: Int { lostCounter.load(ordering: .relaxed) }
+
   /// Any thread.
   func append(_ line: LogLine) {
     let mustWake = state.withLock { state in
       guard state.lines.count + state.taken < Self.bound else {
         state.lost += 1
+        lostCounter.add(1, ordering: .relaxed)
         return false
       }
       state.lines.append(line)
@@ -93,7 +100,8 @@ final class LogQueue: Sendable {
     writer.tellLost(mayWait: mayWait)
     while !rest.isEmpty {
       followChange(&writer)
-      let done = writer.write(rest, mayWait: mayWait)
+      let (done, lost) = writer.write(rest, mayWait: mayWait)
+      if lost > 0 { lostCounter.add(lost, ordering: .relaxed) }
       rest = rest.dropFirst(done)
       state.withLock { $0.taken -= done }
     }

@@ -6,7 +6,7 @@ struct LogWriter {
   private var destination: LogDestination
   /// Lines that were lost and not told yet.
   var lost = 0
-  /// Whether the last write ended within a line.
+  /// Whether the last write to a file ended within a line.
   private var isInsideLine = false
 
   /// With more in one write a pipe may block, and lines of several processes mix.
@@ -17,18 +17,22 @@ struct LogWriter {
   }
 
   mutating func change(to destination: LogDestination) {
-    if !destination.isSame(as: self.destination) { isInsideLine = false }
+    if case .file(let new) = destination.medium, case .file(let old) = self.destination.medium {
+      if !new.isSame(as: old) { isInsideLine = false }
+    } else {
+      isInsideLine = false
+    }
     self.destination = destination
   }
 
   /// Deals with the first lines, as many as go into one write.
   /// - Parameter mayWait: whether a reader that does not keep up is still to be waited for.
-  /// - Returns: the lines that are written or lost. None: `mayWait` said no.
-  mutating func write(_ lines: ArraySlice<LogLine>, mayWait: () -> Bool) -> Int {
+  /// - Returns: the lines that are written or lost, and how many of them are lost. None: `mayWait` said no.
+  mutating func write(_ lines: ArraySlice<LogLine>, mayWait: () -> Bool) -> (done: Int, lost: Int) {
     let (written, tried, end) = put(lines, mayWait)
-    guard end == .failed else { return written }
+    guard end == .failed else { return (written, 0) }
     lost += tried - written
-    return tried
+    return (tried, tried - written)
   }
 
   mutating func tellLost(mayWait: () -> Bool) {
@@ -40,6 +44,18 @@ struct LogWriter {
   private mutating func put(
     _ lines: ArraySlice<LogLine>, _ mayWait: () -> Bool
   ) -> (written: Int, tried: Int, end: LogDestination.WriteEnd) {
+    switch destination.medium {
+    case .file(let file): return put(lines, into: file, mayWait)
+    case .socket(let socket):
+      guard let line = lines.first else { return (0, 0, .done) }
+      let end = socket.send(line.datagram(socket.form, destination.format), mayWait: mayWait)
+      return (end == .done ? 1 : 0, 1, end)
+    }
+  }
+
+  private mutating func put(
+    _ lines: ArraySlice<LogLine>, into file: LogFile, _ mayWait: () -> Bool
+  ) -> (written: Int, tried: Int, end: LogDestination.WriteEnd) {
     let newline = UInt8(ascii: "\n")
     var text = isInsideLine ? [newline] : []
     var ends: [Int] = []
@@ -49,7 +65,7 @@ struct LogWriter {
       text += bytes
       ends.append(text.count)
     }
-    let (count, end) = destination.write(text, mayWait: mayWait)
+    let (count, end) = file.write(text, mayWait: mayWait)
     if count > 0 { isInsideLine = text[count - 1] != newline }
     return (ends.count { $0 <= count }, ends.count, end)
   }
