@@ -38,6 +38,9 @@ static inline CURLcode sheep_easy_get_long(CURL *easy, CURLINFO info, long *valu
 static inline CURLcode sheep_easy_get_size(CURL *easy, CURLINFO info, curl_off_t *value) {
   return curl_easy_getinfo(easy, info, value);
 }
+static inline CURLcode sheep_easy_get_certificates(CURL *easy, struct curl_certinfo **value) {
+  return curl_easy_getinfo(easy, CURLINFO_CERTINFO, value);
+}
 static inline CURLMcode sheep_multi_set_long(CURLM *multi, CURLMoption option, long value) {
   return curl_multi_setopt(multi, option, value);
 }

@@ -7,7 +7,7 @@ struct Program: ParsableCommand {
     abstract: "A FastCGI and SCGI worker that streams an LLM's tokens through nginx.",
     discussion: ExitStatus.help,
     version: version,
-    subcommands: [Serve.self, Check.self, Compare.self],
+    subcommands: [Serve.self, Check.self, Compare.self, Doctor.self],
     defaultSubcommand: Serve.self)
 
   static let version = "0.1.0"

@@ -32,7 +32,9 @@ struct ProviderSection {
       section.choice("wire", Wire.allCases.map { ($0.rawValue, $0) }, &provider.wire)
       readBaseURL(section, entry, &provider)
       readAPIKeys(section, &provider)
-      provider.headers = section.names("headers").compactMap { header($0, section, provider) }
+      for entry in section.names("headers") {
+        if let header = header(entry, section, &provider) { provider.headers.append(header) }
+      }
       section.choice("http", [("1.1", .http1), ("2", .http2)], &provider.http)
       section.flag("stream_usage", &provider.streamUsage)
       let fields = ["max_tokens", "max_completion_tokens"].map { ($0, $0) }
@@ -75,6 +77,7 @@ struct ProviderSection {
           provider.missingKey = name
         } else {
           provider.apiKeys.append(try reference.value(environment))
+          if case .file(let path) = reference { provider.secretFiles.append(path) }
         }
       } catch {
         section.problem(item, "\(error)")
@@ -92,7 +95,7 @@ struct ProviderSection {
   ]
 
   private func header(
-    _ entry: NodeReader.Entry, _ section: NodeReader, _ provider: Settings.Provider
+    _ entry: NodeReader.Entry, _ section: NodeReader, _ provider: inout Settings.Provider
   ) -> Settings.Header? {
     let name = entry.key.lowercased()
     guard isToken(entry.key) else {
@@ -107,7 +110,9 @@ struct ProviderSection {
     guard let text = section.text(entry) else { return nil }
     do {
       if let reference = try Reference(text) {
-        return Settings.Header(name: entry.key, value: try reference.value(environment), isSecret: true)
+        let value = try reference.value(environment)
+        if case .file(let path) = reference { provider.secretFiles.append(path) }
+        return Settings.Header(name: entry.key, value: value, isSecret: true)
       }
     } catch {
       section.problem(entry, "\(error)")

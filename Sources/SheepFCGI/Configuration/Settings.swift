@@ -45,6 +45,8 @@ struct Settings: Sendable {
     var apiKeys: [String] = []
     /// The variable that would hold the key, where it is not set and that is no problem; else nil.
     var missingKey: String? = nil
+    /// Files that keys and header values were read from.
+    var secretFiles: [String] = []
     /// Sent along with each request.
     var headers: [Header] = []
     var http: HTTPVersion = .http1

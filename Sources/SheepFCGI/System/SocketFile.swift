@@ -37,7 +37,7 @@ struct SocketFile: Sendable {
       throw SystemError(
         attempt, reason: "there is a file that is no socket", remedy: "remove it, or choose another path")
     }
-    switch try probe(path) {
+    switch knock(path) {
     case ECONNREFUSED, ENOENT: break
     case 0, EAGAIN:
       throw SystemError(attempt, reason: "another worker listens there", remedy: "stop it, or choose another path")
@@ -55,9 +55,9 @@ struct SocketFile: Sendable {
 
   /// Knocks at a socket.
   /// - Returns: 0 where somebody listens, else connect's errno; EAGAIN: somebody does, but the backlog is full.
-  private static func probe(_ path: String) throws(SystemError) -> Int32 {
+  static func knock(_ path: String) -> Int32 {
     let opened = socket(AF_UNIX, Listener.ownType, 0)
-    guard opened >= 0 else { throw SystemError(errno, "open a socket") }
+    guard opened >= 0 else { return errno }
     let client = Descriptor(owning: opened)
     return SocketAddress(unixPath: path).withPointer { connect(client.raw, $0, $1) == 0 ? 0 : errno }
   }

@@ -36,7 +36,7 @@ final class UpstreamCall {
   private static let addressSeconds = 3600
 
   /// The variables are those that curl's own program honours; libcurl leaves them to its caller.
-  private static let trustedCertificates: String? = {
+  static let trustedCertificates: String? = {
     for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
       if let file = getenv(name) { return String(cString: file) }
     }
