@@ -159,7 +159,8 @@ def test_a_path_without_a_daemons_socket_stops_the_start(sites, kind, what):
 
 @pytest.mark.parametrize("word", ["journal", "syslog:log", "journald:", "stderr:/x", "", "/a\nb"])
 def test_another_word_is_refused(word):
-    ended = subprocess.run([SHEEPFCGI, "serve", "--log", word], env=environment(), capture_output=True, text=True, timeout=60)
+    words = [SHEEPFCGI, "serve", "--log", word]
+    ended = subprocess.run(words, env=environment(), capture_output=True, text=True, timeout=60)
     assert ended.returncode == 64
     assert "write one of the words, or /path/to/file" in ended.stderr
 

@@ -1,5 +1,5 @@
 /// One thing that was looked at, and what came of it. Never holds a key.
-struct Finding {
+struct Finding: Equatable {
   enum Level: String, CaseIterable { case ok, warning, problem }
 
   let level: Level

@@ -21,7 +21,9 @@ struct NginxCheck {
     }
     for (pass, upstream) in found {
       let told = NginxRules(pass, upstream, settings).findings
-      findings += told.isEmpty ? [.ok("nginx.location", pass.title, "in order")] : told
+      // What is wrong with an upstream is told once.
+      for finding in told where !findings.contains(finding) { findings.append(finding) }
+      if told.isEmpty { findings.append(.ok("nginx.location", pass.title, "in order")) }
     }
     findings += NginxCapacity(configuration, settings).findings
   }

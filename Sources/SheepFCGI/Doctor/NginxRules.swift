@@ -148,7 +148,8 @@ struct NginxRules {
     }
     guard keeps, upstream.keepalive == 0 else { return nil }
     let remedy = upstream.name == nil ? "name an upstream with keepalive 64" : "add keepalive 64 to the upstream"
-    return warning("keepalive", "connections may be kept, but nginx keeps none", remedy)
+    return .warning(
+      "nginx.keepalive", upstream.title ?? pass.title, "connections may be kept, but nginx keeps none", remedy)
   }
 
   /// Who closes first decides: nginx notices ours too late for the POST that it has just sent, and does not repeat it.
@@ -156,8 +157,8 @@ struct NginxRules {
     let ours = settings.timeouts.idleConnection
     guard pass.wire == .fastcgi, upstream.keepalive > 0, upstream.keepaliveTimeout >= ours else { return nil }
     let theirs = upstream.keepaliveTimeout
-    return problem(
-      "keepalive_timeout",
+    return .problem(
+      "nginx.keepalive_timeout", upstream.title ?? pass.title,
       "nginx keeps an idle connection for \(theirs), the program for \(ours): a POST may meet a closed one",
       "set timeouts.idle_connection to \(Self.seconds(theirs * 2)), or the upstream's keepalive_timeout lower")
   }

@@ -2,6 +2,8 @@
 struct NginxUpstream {
   /// Nil: the address stands in the location itself.
   let name: String?
+  /// Where it is, as `FILE:LINE`; nil likewise.
+  let place: String?
   /// As `unix:/path` or `host:port`.
   let servers: [String]
   /// Connections that are kept; 0: none are.
@@ -14,22 +16,26 @@ struct NginxUpstream {
   /// - Parameter target: of a `fastcgi_pass` or `scgi_pass`.
   init(_ target: String, in configuration: NginxConfiguration) {
     let upstreams = configuration.directives.blocks("http").flatMap { $0.all("upstream") }
-    guard let block = upstreams.last(where: { $0.value == target })?.block else {
-      self.init(name: nil, servers: [target], keepalive: 0, keepaliveTimeout: Self.presetTimeout)
+    guard let upstream = upstreams.last(where: { $0.value == target }), let block = upstream.block else {
+      self.init(name: nil, place: nil, servers: [target], keepalive: 0, keepaliveTimeout: Self.presetTimeout)
       return
     }
     self.init(
-      name: target, servers: block.all("server").map(\.value),
+      name: target, place: upstream.place, servers: block.all("server").map(\.value),
       keepalive: block.last("keepalive").flatMap { Int($0.value) } ?? 0,
       keepaliveTimeout: block.last("keepalive_timeout").flatMap { NginxValue.duration($0.value) } ?? Self.presetTimeout)
   }
 
-  private init(name: String?, servers: [String], keepalive: Int, keepaliveTimeout: Duration) {
+  private init(name: String?, place: String?, servers: [String], keepalive: Int, keepaliveTimeout: Duration) {
     self.name = name
+    self.place = place
     self.servers = servers
     self.keepalive = keepalive
     self.keepaliveTimeout = keepaliveTimeout
   }
+
+  /// As messages name it; nil: it is none.
+  var title: String? { name.flatMap { name in place.map { "upstream \(name) (\($0))" } } }
 
   /// Whether one of the servers is that address. Names other than localhost are compared and not looked up.
   func leads(to address: ListenAddress) -> Bool {

@@ -86,7 +86,8 @@ struct ProviderCheck {
       return ("its certificate has expired", remedy)
     case (CURLE_PEER_FAILED_VERIFICATION, 18), (CURLE_PEER_FAILED_VERIFICATION, 19):
       return ("its certificate is signed by itself", trust)
-    case (CURLE_PEER_FAILED_VERIFICATION, 0), (CURLE_PEER_FAILED_VERIFICATION, 62),
+    // libcurl itself compares the names, before it notes that the chain is in order.
+    case (CURLE_PEER_FAILED_VERIFICATION, 0), (CURLE_PEER_FAILED_VERIFICATION, 1), (CURLE_PEER_FAILED_VERIFICATION, 62),
       (CURLE_PEER_FAILED_VERIFICATION, 64):
       return ("its certificate is another host's", "write base_url with the name that the certificate has")
     case (CURLE_PEER_FAILED_VERIFICATION, _):
