@@ -226,6 +226,14 @@ def test_an_nginx_that_leads_elsewhere_is_told(doctor, shipped):
     report.says("nginx.pass", "problem", f"unix:{address}", "include sheep_http.conf")
 
 
+def test_a_variable_as_the_target_is_told(doctor, shipped):
+    directory, address = shipped
+    path = directory / "sheep.conf"
+    path.write_text(path.read_text().replace("fastcgi_pass sheepfcgi;", "fastcgi_pass $sheep_origin;"))
+    report = doctor("--offline", "--nginx", nginx_t(directory), address=address)
+    assert report.levels() == {("warning", "nginx.pass")}
+
+
 def test_a_tcp_address_is_found_in_nginx_too(doctor, shipped):
     directory, address = shipped
     port = free_port()

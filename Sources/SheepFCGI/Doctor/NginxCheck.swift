@@ -13,6 +13,14 @@ struct NginxCheck {
     }
     guard !found.isEmpty else {
       let places = addresses.map(\.description).joined(separator: " or ")
+      if let unknown = passes.first(where: { $0.target.contains("$") }) {
+        findings.append(
+          .warning(
+            "nginx.pass", unknown.title,
+            "a variable says where it passes to: no location is known to lead to \(places)",
+            "name an upstream in its place, to have it looked at"))
+        return
+      }
       findings.append(
         .problem(
           "nginx.pass", "nginx", "no location passes to \(places)",

@@ -110,7 +110,7 @@ struct ProviderCheck {
       return .ok("provider.key", subject, hasKey ? "it takes the key" : "it answers; there is no key to try")
     case 401, 403:
       let text = hasKey ? "it refuses the key (\(probe.status))" : "it wants a key (\(probe.status))"
-      return .problem("provider.key", subject, text, "set api_key to a key that is valid for \(probe.provider.baseURL)")
+      return .problem("provider.key", subject, text, "set api_key to one of its keys that is valid")
     case 404, 405:
       return .ok("provider.key", subject, "it answers, but lists no models, so the key was not tried")
     case 429: return .ok("provider.key", subject, "it answers, but is asked too much to say more (429)")
