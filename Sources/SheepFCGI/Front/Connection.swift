@@ -26,6 +26,9 @@ final class Connection {
   private static let readBound = 16
 
   let socket: StreamSocket
+  let openedAt: Instant
+  /// Whether a whole request has come.
+  private(set) var hasAsked = false
   private let worker: Worker
   private var parser: GatewayParser
   private var outlet = Outlet()
@@ -42,6 +45,7 @@ final class Connection {
   init(_ descriptor: consuming Descriptor, on worker: Worker) {
     socket = StreamSocket(descriptor: descriptor)
     self.worker = worker
+    openedAt = worker.now
     let limits = worker.settings.limits
     parser = GatewayParser(
       bounds: RequestBounds(params: limits.paramsBytes, body: limits.bodyBytes, v1Body: limits.v1BodyBytes),
@@ -51,6 +55,8 @@ final class Connection {
   }
 
   var raw: Int32 { socket.descriptor.raw }
+  /// Whether a byte has come.
+  var hasSpoken: Bool { parser.hasBegun }
   var isAnswering: Bool { if case .none = answer { false } else { true } }
 
   // MARK: Events
@@ -92,6 +98,7 @@ final class Connection {
   private func carryOut(_ action: GatewayAction) {
     switch action {
     case .request(let request):
+      hasAsked = true
       worker.router.handle(request, from: self)
     case .reply, .replyAndClose:
       parser.takeReplies(into: &outlet.replies)

@@ -42,16 +42,18 @@ final class Worker {
   private let pool: Pool
   private let handle: WorkerHandle
   private let poller: Poller<Source>
-  private var connections: [Int32: Connection] = [:]
+  private var connections = ConnectionTable()
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
   private var endpoints: [String: ProviderEndpoint] = [:]
   /// Those that were asked for so far, under the names that they were asked for by, as long as the settings list them.
   private var targets: [String: Target] = [:]
   /// Whom to ask when the model that was asked for fails, in turn.
   private(set) var fallback: [Target] = []
+  private var nextCrowdWarning = Instant.past
   private var drainTimer: Timer?
   private var isStopped = false
 
+  private static let crowdWarningTime = Duration.seconds(10)
   /// For the last words of streams that the drain limit ended.
   private static let farewellTime = Duration.seconds(1)
 
@@ -139,14 +141,24 @@ final class Worker {
 
   /// The pool counted it before it came here.
   func adopt(_ descriptor: consuming Descriptor) {
+    if connections.count + exchanges.count >= pool.descriptors.perWorker { makeRoom() }
     let connection = Connection(descriptor, on: self)
     do {
       try poller.add(connection.raw, .read, .connection(connection))
-      connections[connection.raw] = connection
+      connections.insert(connection)
     } catch {
       log.error("\(error)")
       connection.lost()
     }
+  }
+
+  /// Connections that ask nothing shall not keep those out that do.
+  private func makeRoom() {
+    let intruders = connections.intruders
+    for connection in intruders { connection.lost() }
+    guard !intruders.isEmpty, now >= nextCrowdWarning else { return }
+    nextCrowdWarning = now + Self.crowdWarningTime
+    log.warning("no descriptor was left: cut off \(intruders.count) connection(s) that asked nothing")
   }
 
   func watch(_ connection: Connection, _ interest: Poller<Source>.Interest) {
@@ -156,7 +168,7 @@ final class Worker {
   /// The connection has ended; with the last reference to it its descriptor is closed.
   func remove(_ connection: Connection) {
     poller.remove(connection.raw)
-    connections[connection.raw] = nil
+    connections.remove(connection)
     handle.connections.subtract(1, ordering: .relaxed)
     acceptor.descriptorFreed()
   }
@@ -260,7 +272,7 @@ final class Worker {
   }
 
   private func stop() {
-    for connection in Array(connections.values) { connection.lost() }
+    for connection in connections.all { connection.lost() }
     isStopped = true
   }
 }

@@ -107,6 +107,9 @@ struct DescriptorBudget: Sendable {
   /// Each takes one to the web server and one to the provider.
   let streamsPerWorker: Int
 
+  /// All that a worker may use.
+  var perWorker: Int { 2 * streamsPerWorker + pooledConnections }
+
   /// For listeners, loops, the log, and what libraries open for a moment.
   private static let reserve = 64
 

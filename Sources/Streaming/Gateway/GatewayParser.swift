@@ -19,6 +19,9 @@ public struct GatewayParser {
     self.capacity = capacity
   }
 
+  /// Whether any byte has come.
+  public var hasBegun: Bool { if case .undecided = dialect { false } else { true } }
+
   /// Whether a request has begun to arrive and is not whole.
   public var isInRequest: Bool {
     switch dialect {
