@@ -5,13 +5,12 @@ import re
 import shutil
 import signal
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
 from harness import process
-from harness.events import numbers
+from harness.crowd import Crowd
 from harness.fastcgi import FastCGI, begin_stream, request
 from harness.paths import SHEEPFCGI
 from harness.starting import NO_PROVIDER, answers, needs
@@ -74,41 +73,6 @@ def line(sites, lines):
 
 
 # No stream is cut, no connection refused
-
-
-class Crowd:
-    """Clients that ask one after the other, each for a whole stream."""
-
-    def __init__(self, site, size, prompt, count):
-        self.site, self.prompt, self.count = site, prompt, count
-        self.ended, self.faults = 0, []
-        self._lock = threading.Lock()
-        self._must_end = False
-        self._threads = [threading.Thread(target=self._run) for _ in range(size)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._must_end = True
-        for thread in self._threads:
-            thread.join()
-
-    def _run(self):
-        while not self._must_end:
-            try:
-                with self.site.ask(self.prompt) as answer:
-                    events = answer.all_events()
-                assert events.done and numbers(events.tokens) == list(range(self.count)), events
-                fault = None
-            except (AssertionError, OSError) as error:
-                fault = repr(error)
-            with self._lock:
-                self.ended += 1
-                if fault:
-                    self.faults.append(fault)
 
 
 def test_no_stream_of_two_hundred_is_cut_in_twenty_replacements(sites, mock, lines):
