@@ -49,7 +49,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
-    .testTarget(name: "SheepFCGITests", dependencies: ["SheepFCGI"], swiftSettings: strict),
+    .testTarget(name: "SheepFCGITests", dependencies: ["SheepFCGI", "Yams"], swiftSettings: strict),
     .testTarget(name: "StreamBenchTests", dependencies: ["StreamBench"], swiftSettings: strict),
     .testTarget(name: "StreamingTests", dependencies: ["Streaming"], swiftSettings: strict),
   ],
