@@ -62,7 +62,8 @@ struct ConfigurationPageTests {
     let mirror = Mirror(reflecting: value)
     switch mirror.displayStyle {
     case .struct?:
-      return mirror.children.flatMap { leaves(of: $0.value, at: (path.isEmpty ? "" : path + ".") + snake($0.label ?? "")) }
+      let prefix = path.isEmpty ? "" : path + "."
+      return mirror.children.flatMap { leaves(of: $0.value, at: prefix + snake($0.label ?? "")) }
     case .collection? where !mirror.children.isEmpty:
       return mirror.children.prefix(1).flatMap { leaves(of: $0.value, at: path) }
     default: return [(path, "\(value)")]
