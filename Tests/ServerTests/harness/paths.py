@@ -8,6 +8,7 @@ SHEEPFCGI = Path(os.environ.get("SHEEPFCGI", REPOSITORY / ".build/release/sheepf
 MOCK_PROVIDER = Path(os.environ.get("MOCK_PROVIDER", REPOSITORY / ".build/release/mock-provider")).absolute()
 STREAM_BENCH = Path(os.environ.get("STREAM_BENCH", REPOSITORY / ".build/release/stream-bench")).absolute()
 NGINX_FILES = REPOSITORY / "nginx"
+DEPLOY = REPOSITORY / "deploy"
 PAGE = REPOSITORY / "public"
 # The recorded provider streams, which are no part of the repository.
 STREAMS = Path(os.environ.get("SHEEPFCGI_STREAMS", REPOSITORY.parent / "shared/streams"))
