@@ -1,5 +1,5 @@
-"""Workers that others start: spawn-fcgi, multiwatch, systemd, and whoever puts a listener on descriptor 0; and in which
-order the sources of listeners count.
+"""Workers that others start: spawn-fcgi, multiwatch, supervisord, a shell, systemd, and whoever puts a listener on
+descriptor 0; and in which order the sources of listeners count.
 """
 
 import json
@@ -15,7 +15,7 @@ import pytest
 
 from harness import process
 from harness.fastcgi import FastCGI, begin_stream
-from harness.paths import SHEEPFCGI
+from harness.paths import DEPLOY, SHEEPFCGI
 from harness.process import Process, environment
 from harness.starting import NO_PROVIDER, answers, fails, needs
 from harness.waiting import free_port, is_listening, wait_until
@@ -104,8 +104,93 @@ def test_multiwatch_starts_drains_and_replaces_workers(directory, launch):
     wait_until(lambda: not any(process.is_alive(pid) for pid in pids), "the workers drain with multiwatch")
 
 
+@needs("multiwatch")
+def test_multiwatch_restarts_a_worker_that_was_killed(directory, launch):
+    address = directory / "s"
+    with listener(address) as made:
+        launched = launch("multiwatch", "-f", "2", "--", SHEEPFCGI, stdin=made)
+    wait_until(lambda: len(children(launched.pid)) == 2, "multiwatch has started two workers")
+    assert answers(address)
+    killed, other = children(launched.pid)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: len(pids := children(launched.pid)) == 2 and killed not in pids, "the killed one is replaced")
+    assert other in children(launched.pid)
+    assert all(answers(address) for _ in range(10))
+
+
 def children(pid):
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+# supervisord
+
+
+@pytest.fixture
+def supervised(launch, directory, mock):
+    """supervisord with the file that we ship; its socket's path."""
+    address = directory / "s"
+    text = (DEPLOY / "supervisord.conf").read_text()
+    for old, new in (
+        ("unix:///run/sheepfcgi/sheepfcgi.sock", f"unix://{address}"),
+        ("/usr/bin/sheepfcgi serve --config /etc/sheepfcgi/sheepfcgi.yaml", f"{SHEEPFCGI} serve"),
+        ("/var/log/supervisor/sheepfcgi.log", f"{directory}/sheepfcgi.log"),
+        ("socket_owner=www-data:www-data\n", ""),
+        ("user=sheepfcgi\n", ""),
+    ):
+        assert old in text, f"supervisord.conf has no {old!r} any more"
+        text = text.replace(old, new)
+    (directory / "supervisord.conf").write_text(
+        f"[supervisord]\nnodaemon=true\npidfile={directory}/pid\nlogfile=/dev/null\nlogfile_maxbytes=0\n{text}"
+    )
+    words = ["supervisord", "-c", directory / "supervisord.conf"]
+    launched = launch(*words, env={"SHEEP_BASE_URL": mock.base_url})
+    wait_until(lambda: len(children(launched.pid)) == 2, "supervisord has started two workers")
+    wait_until(lambda: address.exists() and answers(address), "they answer")
+    launched.address = address
+    return launched
+
+
+@needs("supervisord")
+def test_supervisord_gives_the_listener_on_descriptor_0(supervised):
+    assert all(answers(supervised.address) for _ in range(10))
+    assert stat.S_IMODE(supervised.address.stat().st_mode) == 0o660
+
+
+@needs("supervisord")
+def test_supervisord_restarts_a_worker_that_was_killed(supervised):
+    killed, other = children(supervised.pid)
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: len(pids := children(supervised.pid)) == 2 and killed not in pids, "the killed one is replaced")
+    assert other in children(supervised.pid)
+    assert all(answers(supervised.address) for _ in range(10))
+
+
+@needs("supervisord")
+def test_supervisord_lets_running_streams_end_when_it_stops(supervised):
+    with begin_stream(supervised.address, "n=20 rate=20") as stream:
+        events = stream.events()
+        assert events.next_token()
+        supervised.signal(signal.SIGTERM)
+        assert len(events.to_end().tokens) == 20
+    supervised.wait()
+
+
+# A shell
+
+
+def test_in_a_shell_it_stays_in_front_until_control_c(directory, launch):
+    address = directory / "s"
+    words = f"{SHEEPFCGI} serve --listen unix:{address}; echo it ended with $?"
+    shell = launch("sh", "-c", words, start_new_session=True)
+    wait_until(lambda: is_listening(address), "the worker listens")
+    assert answers(address)
+    worker = children(shell.pid)
+    assert len(worker) == 1 and not children(worker[0]), "a foreground process that starts none"
+    # The terminal sends it to all in the foreground; a shell that waits for a program heeds how that ends.
+    os.kill(worker[0], signal.SIGINT)
+    shell.wait_for_log("it ended with 0")
+    assert shell.wait() == 0
+    assert not address.exists()
 
 
 # systemd
