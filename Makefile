@@ -15,7 +15,7 @@ COMPARE :=
 # More arguments for pytest, as in  make server-test ARGS='-k page -x'
 ARGS :=
 
-.PHONY: help demo test unit-test server-test build lint format sanitize bench clean packages need-swift
+.PHONY: help demo test unit-test server-test build deb lint format sanitize bench clean packages need-swift
 .NOTPARALLEL:
 
 help:
@@ -25,6 +25,7 @@ help:
 	@echo 'make unit-test    the library'
 	@echo 'make server-test  nginx, workers, a mock provider and a browser; ARGS=… for pytest'
 	@echo 'make build        a release build of all programs'
+	@echo 'make deb          a Debian package, .build/sheepfcgi_VERSION_ARCH.deb'
 	@echo 'make bench        nginx alone, sheepfcgi and its peers through all phases, some 13 minutes; QUICK=1 for two,'
 	@echo '                  ONLY=… and PHASES=… for some (with commas), COMPARE=FILE against an earlier results.json'
 	@echo 'make lint         swift format, and shellcheck where it is installed'
@@ -54,6 +55,11 @@ bench: need-swift
 build: need-swift
 	$(SWIFT_BUILD) $(if $(PRODUCT),--product $(PRODUCT))
 
+deb: need-swift
+	@scripts/install-packages package
+	@$(MAKE) --no-print-directory build PRODUCT=sheepfcgi
+	@scripts/deb
+
 packages: need-swift
 	@scripts/install-packages test
 
@@ -74,7 +80,8 @@ sanitize: packages build .venv/installed.txt
 
 lint: need-swift
 	swift format lint --strict -r Sources Tests Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck scripts/demo scripts/install-packages .ci/run \
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/demo scripts/install-packages scripts/deb .ci/run \
+	  deploy/debian/sheepfcgi.postinst deploy/debian/sheepfcgi.postrm Tests/ServerTests/harness/machine-boot \
 	  Benchmarks/peers/*/build Benchmarks/peers/*/start; fi
 
 format: need-swift

@@ -12,7 +12,15 @@ from harness.process import Process
 from harness.site import Sites
 
 # Fixtures that only some of the tests need.
-pytest_plugins = ("harness.beside", "harness.failing", "harness.starting", "harness.reading", "harness.tls")
+pytest_plugins = (
+    "harness.beside",
+    "harness.failing",
+    "harness.machine",
+    "harness.package",
+    "harness.reading",
+    "harness.starting",
+    "harness.tls",
+)
 
 
 def pytest_sessionstart(session):
