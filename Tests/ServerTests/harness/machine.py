@@ -113,10 +113,12 @@ class Machine(Process):
         return Path(f"/proc/{self._init()}/root")
 
     def try_(self, command, limit=120, **run):
-        """Runs a shell's command in it."""
-        words = ["nsenter", "-t", str(self._init()), "-m", "-u", "-i", "-C", "-p", "--wd=/", "sh", "-c", command]
+        """Runs a shell's command in it, in a session of its own: what is sent to its process group must not reach us."""
+        words = ["nsenter", "-t", str(self._init()), "-m", "-u", "-i", "-C", "-p", "sh", "-c", command]
         env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-        return subprocess.run(words, capture_output=True, text=True, timeout=limit, env=env, **run)
+        return subprocess.run(
+            words, capture_output=True, text=True, timeout=limit, env=env, start_new_session=True, **run
+        )
 
     def run(self, command, limit=120):
         """What it says, on either output; it must succeed."""
