@@ -29,12 +29,11 @@ def needed(program):
     return re.findall(r"NEEDED\s+(\S+)", said.stdout)
 
 
-def build(output, **changes):
+def build(output, user=None):
     """The package's path, as `make deb` builds it."""
-    env = {"SHEEPFCGI": str(SHEEPFCGI), "OUTPUT": str(output), "SOURCE_DATE_EPOCH": EPOCH} | changes
-    ended = subprocess.run(
-        [REPOSITORY / "scripts/deb"], capture_output=True, text=True, timeout=600, env=environment(env)
-    )
+    env = environment({"SHEEPFCGI": str(SHEEPFCGI), "OUTPUT": str(output), "SOURCE_DATE_EPOCH": EPOCH})
+    words = [REPOSITORY / "scripts/deb"]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=600, env=env, user=user)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return output / ended.stdout.splitlines()[-1].rpartition("/")[2]
 
