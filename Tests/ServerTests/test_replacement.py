@@ -117,6 +117,16 @@ def test_a_running_stream_ends_in_the_old_process_and_a_new_one_runs_in_the_new(
     assert answers(address)
 
 
+def test_the_new_process_is_no_child_of_the_old_one(line):
+    """systemd would kill such a main process where it is to stop it, and would not hear of its end."""
+    old = line.pids[0]
+    with begin_stream(line.worker.address, "x"):
+        line.provider.next_call()
+        line.replace()
+        assert process.is_alive(old) and process.is_alive(line.newest)
+        assert Path(f"/proc/{old}/task/{old}/children").read_text() == ""
+
+
 def test_an_idle_kept_connection_is_served_once_more_and_closed_with_that_answer(line):
     with FastCGI(line.worker.address) as kept:
         assert kept.ask(keep=True).is_complete

@@ -27,6 +27,11 @@ int sheep_close_from(posix_spawn_file_actions_t *actions, int first);
 // ends the process.
 void sheep_tell_of_crashes(void);
 
+// posix_spawn by way of a process between the program and us, in which `between` waits for it and ends as it ends. Once that
+// one is killed, the program is a child of init's, or of whoever adopts orphans. Returns 0 or an error's number.
+int sheep_spawn_by_another(pid_t *between, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+                           const posix_spawnattr_t *attributes, char *const arguments[], char *const environment[]);
+
 // pthread_setname_np, hidden likewise. At most 15 bytes.
 int sheep_name_thread(pthread_t thread, const char *name);
 

@@ -5,7 +5,9 @@ import Glibc
 final class Handover {
   static let variable = "SHEEPFCGI_HANDOVER"
 
-  /// From the process before us, in its order.
+  /// The process before us.
+  let replaced: pid_t
+  /// From it, in its order.
   let listeners: [Listener]
   private let pipe: Descriptor
 
@@ -18,9 +20,11 @@ final class Handover {
     guard let text = environment[variable] else { return nil }
     unsetenv(variable)
     var words = text.split(separator: " ")[...]
-    // The variable may have come down from a process further up; then there are no descriptors behind it.
-    guard let parent = words.popFirst().flatMap({ pid_t($0) }), parent == getppid() else { return nil }
-    guard let pipe = words.popFirst().flatMap({ Int32($0) }) else { return nil }
+    guard let replaced = words.popFirst().flatMap({ pid_t($0) }),
+      let pipe = words.popFirst().flatMap({ Int32($0) }), let number = words.popFirst().flatMap({ ino_t($0) })
+    else { return nil }
+    // The variable may have come down from a process further up; then there are other descriptors behind it, or none.
+    guard inode(of: pipe) == number else { return nil }
     var listeners: [Listener] = []
     for word in words {
       let parts = word.split(separator: ":")
@@ -33,21 +37,27 @@ final class Handover {
         Listener(Descriptor(owning: raw), address: address, isInherited: owner == .launcher, file: file))
     }
     _ = fcntl(pipe, F_SETFD, FD_CLOEXEC)
-    return Handover(listeners: listeners, pipe: Descriptor(owning: pipe))
+    return Handover(from: replaced, listeners: listeners, pipe: Descriptor(owning: pipe))
   }
 
-  private init(listeners: [Listener], pipe: consuming Descriptor) {
+  private init(from replaced: pid_t, listeners: [Listener], pipe: consuming Descriptor) {
+    self.replaced = replaced
     self.listeners = listeners
     self.pipe = pipe
   }
 
-  /// The variable's value for a child that finds the pipe and the listeners at these numbers.
-  static func text(pipe: Int32, _ listeners: [(number: Int32, listener: Listener)]) -> String {
+  /// The variable's value for a program that finds the pipe, which is `raw` here, and the listeners at these numbers.
+  static func text(pipe: (number: Int32, raw: Int32), _ listeners: [(number: Int32, listener: Listener)]) -> String {
     let words = listeners.map { number, listener in
       let isOwn = listener.address.isUnix ? listener.hasItsFile : !listener.isInherited
       return "\(number):\((isOwn ? Owner.own : .launcher).rawValue)"
     }
-    return (["\(getpid())", "\(pipe)"] + words).joined(separator: " ")
+    return (["\(getpid())", "\(pipe.number)", "\(inode(of: pipe.raw) ?? 0)"] + words).joined(separator: " ")
+  }
+
+  private static func inode(of pipe: Int32) -> ino_t? {
+    var status = stat()
+    return fstat(pipe, &status) == 0 && status.st_mode & S_IFMT == S_IFIFO ? status.st_ino : nil
   }
 
   /// What goes through the pipe.

@@ -5,6 +5,8 @@ import Streaming
 /// A new process of the program on its start, with our listening sockets in its hands. Bound to the main thread.
 final class Replacement {
   let pid: pid_t
+  /// Its parent, which ends as it ends.
+  private let between: pid_t
   /// When its start is given up.
   let deadline: Instant
   private let pipe: Descriptor
@@ -34,7 +36,7 @@ final class Replacement {
     guard sheep_pipe(&ends) == 0 else { throw SystemError(errno, "create a pipe") }
     let pipe = Descriptor(owning: ends[0])
     let tail = Descriptor(owning: ends[1])
-    pid = try Self.spawn(program, pipe: tail.raw, listeners)
+    (between, pid) = try Self.spawn(program, pipe: tail.raw, listeners)
     self.pipe = pipe
     deadline = now + Self.patience
   }
@@ -64,16 +66,25 @@ final class Replacement {
     // Most have ended by themselves, and are to say how.
     var status: Int32 = 0
     let deadline = Clock.now() + .milliseconds(200)
-    while waitpid(pid, &status, WNOHANG) == 0 {
+    while waitpid(between, &status, WNOHANG) == 0 {
       if Clock.now() >= deadline { kill(pid, SIGKILL) }
       usleep(2000)
     }
     return status & 0x7F == 0 ? "exit status \(status >> 8 & 0xFF)" : "ended by signal \(status & 0x7F)"
   }
 
+  /// Makes a process that serves a child of whoever adopts orphans. A service manager waits for the end of its own
+  /// children alone: one of ours it would kill where it is to stop it, and not miss where it crashes.
+  func setFree() {
+    kill(between, SIGKILL)
+    waitpid(between, nil, 0)
+  }
+
   // MARK: Starting
 
-  private static func spawn(_ program: Invocation, pipe: Int32, _ listeners: [Listener]) throws(SystemError) -> pid_t {
+  private static func spawn(
+    _ program: Invocation, pipe: Int32, _ listeners: [Listener]
+  ) throws(SystemError) -> (between: pid_t, pid: pid_t) {
     // A launcher's listener stays where the launcher's contract has it.
     let moved = listeners.filter { $0.raw != 0 }
     let first = Int32(3)
@@ -94,13 +105,13 @@ final class Replacement {
     }
     // libcurl 7.88 opens sockets of its own that a new program would inherit.
     sheep_close_from(&actions, end)
-    let variables = environment(handing: Handover.text(pipe: first, handed))
+    let variables = environment(handing: Handover.text(pipe: (first, raw: pipe), handed))
     return try spawn(program, variables, &actions)
   }
 
   private static func spawn(
     _ program: Invocation, _ variables: [String], _ actions: inout posix_spawn_file_actions_t
-  ) throws(SystemError) -> pid_t {
+  ) throws(SystemError) -> (between: pid_t, pid: pid_t) {
     var attributes = posix_spawnattr_t()
     posix_spawnattr_init(&attributes)
     defer { posix_spawnattr_destroy(&attributes) }
@@ -115,12 +126,13 @@ final class Replacement {
     var arguments = program.arguments.map { strdup($0) } + [nil]
     var environment = variables.map { strdup($0) } + [nil]
     defer { for text in arguments + environment { free(text) } }
-    var pid: pid_t = 0
-    let code = posix_spawn(&pid, program.path, &actions, &attributes, &arguments, &environment)
+    var (between, pid): (pid_t, pid_t) = (0, 0)
+    let code = sheep_spawn_by_another(
+      &between, &pid, program.path, &actions, &attributes, &arguments, &environment)
     guard code == 0 else {
       throw SystemError(code, "start \(program.path)", remedy: "put the program back in its place")
     }
-    return pid
+    return (between, pid)
   }
 
   /// Ours, with the handover in it.

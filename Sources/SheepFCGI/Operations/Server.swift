@@ -134,7 +134,7 @@ struct Server: ~Copyable {
   /// All workers wait for connections.
   private mutating func serves() {
     let places = pool.listeners.map(\.description).joined(separator: " and ")
-    let replaced = handover == nil ? "" : ", in place of process \(getppid())"
+    let replaced = handover.map { ", in place of process \($0.replaced)" } ?? ""
     log.notice("sheepfcgi \(Program.version) listens on \(places) with \(pool.handles.count) worker(s)\(replaced)")
     manager?.tell("READY=1", "STATUS=Serving")
     handover?.tellReady()
@@ -229,6 +229,7 @@ extension Server {
     case .starting: break
     case .ready:
       forgetReplacement()
+      started.setFree()
       makeWay(for: started.pid)
     case .failed(let said):
       forgetReplacement()
