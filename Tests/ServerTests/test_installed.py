@@ -30,7 +30,8 @@ def served(module_sites, debian, package, mock):
     configure(machine, mock)
     drop_in = machine.root / "etc/systemd/system/sheepfcgi.service.d"
     drop_in.mkdir()
-    (drop_in / "watchdog.conf").write_text("[Service]\nWatchdogSec=2s\n")
+    # The tests end it more often than systemd would start it again.
+    (drop_in / "test.conf").write_text("[Unit]\nStartLimitIntervalSec=0\n[Service]\nWatchdogSec=2s\n")
     machine.run("systemctl daemon-reload && systemctl start sheepfcgi.socket sheepfcgi.service")
     return machine
 
@@ -116,7 +117,8 @@ def test_installed_again_and_removed_and_purged_it_leaves_nothing_behind(fresh, 
     assert tokens(fresh) == 3
     log = fresh.root / "var/log/sheepfcgi/sheepfcgi.log"
     wait_until(lambda: "msg=request" in log.read_text(), "the request is in the log")
-    # Once more, the same version: its scripts find everything done. What the site has changed is kept.
+    # Once more, the same version: its scripts find everything done. What the site has changed is kept, and the process
+    # that takes over is stopped like any.
     install(fresh, package)
     assert tokens(fresh) == 3
 
@@ -218,7 +220,34 @@ def test_a_restart_refuses_no_connection_and_cuts_no_stream(served):
     assert pid(served) != main
 
 
-# An upgrade; the last, as it changes what is installed
+# Replacement
+
+
+def test_systemd_keeps_a_process_that_took_over_as_it_keeps_the_first(served):
+    replace(served)
+    killed = pid(served)
+    served.run(f"kill -KILL {killed}")
+    assert tokens(served) == 3
+    assert pid(served) != killed
+
+    replace(served)
+    with begin_stream(socket(served), "n=40 rate=20") as stream:
+        events = stream.events()
+        assert events.next_token()
+        served.run("systemctl stop sheepfcgi.service")
+        assert len(events.to_end().tokens) == 40
+    assert served.show("sheepfcgi.service", "Result") == "success"
+    served.run("systemctl start sheepfcgi.service")
+
+
+def replace(machine):
+    """Returns while the old process may still be there."""
+    main = pid(machine)
+    machine.run("systemctl kill --kill-whom=main --signal=USR2 sheepfcgi.service")
+    wait_until(lambda: pid(machine) != main, "another process has taken over")
+
+
+# The last, as it changes what is installed
 
 
 def test_an_upgrade_replaces_the_program_and_cuts_no_stream(served, next_package):
