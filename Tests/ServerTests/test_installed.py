@@ -94,6 +94,8 @@ def test_with_the_first_key_it_starts_from_the_configuration_as_it_is(fresh):
     put_key(fresh, "holysheep", KEY)
     fresh.run("systemctl start sheepfcgi.socket sheepfcgi.service")
     assert fresh.show("sheepfcgi.service", "ActiveState") == "active"
+    assert fresh.show("sheepfcgi.service", "StatusText").startswith("Serving")
+    assert "is in order" in fresh.run("sheepfcgi check --config /etc/sheepfcgi/sheepfcgi.yaml")
     with FastCGI(socket(fresh)) as connection:
         assert connection.ask().body == b"pong\n"
     assert fresh.run("stat -c '%U %G %a' /run/sheepfcgi/sheepfcgi.sock").split() == ["www-data", "www-data", "660"]
