@@ -37,8 +37,9 @@ def served(module_sites, debian, package, mock):
 
 
 def install(machine, package):
+    """What dpkg says."""
     shutil.copy(package, machine.root / "package.deb")
-    machine.run("dpkg --install /package.deb && rm /package.deb")
+    return machine.run("dpkg --install /package.deb && rm /package.deb")
 
 
 def configure(machine, mock):
@@ -247,6 +248,17 @@ def replace(machine):
     main = pid(machine)
     machine.run("systemctl kill --kill-whom=main --signal=USR2 sheepfcgi.service")
     wait_until(lambda: pid(machine) != main, "another process has taken over")
+
+
+def test_where_the_new_program_does_not_start_an_upgrade_leaves_the_old_one_and_says_so(served, package):
+    main = pid(served)
+    change(served, "\nproviders:", "\nprowiders:")
+    try:
+        assert "still serves" in install(served, package)
+    finally:
+        change(served, "\nprowiders:", "\nproviders:")
+    assert pid(served) == main
+    assert tokens(served) == 3
 
 
 # The last, as it changes what is installed

@@ -106,15 +106,21 @@ def digest(path):
 
 def test_the_man_page_says_what_help_says(files):
     page = re.sub(r"\\f[BIR]", "", text(files, "usr/share/man/man1/sheepfcgi.1.gz")).replace("\\-", "-")
-    for command in ("serve", "check", "compare"):
-        said = subprocess.run([SHEEPFCGI, command, "--help"], check=True, capture_output=True, text=True, timeout=60)
+    commands = re.findall(r"(?m)^  ([a-z]+) ", said("--help").partition("SUBCOMMANDS:")[2])
+    assert {"serve", "check", "compare"} <= set(commands)
+    for command in commands:
+        help_ = said(command, "--help")
         assert f'.SS "sheepfcgi {command}"' in page
-        for option in re.findall(r"(?m)^  (--[a-z-]+)", said.stdout):
+        for option in re.findall(r"(?m)^  (--[a-z-]+)", help_):
             assert re.search(rf"(?m)^{option}\b", page), f"the man page has no {option} of {command}"
         # One long sentence stands for the text, which is laid out in lines of another length.
-        overview = " ".join(said.stdout.partition("USAGE:")[0].split())
+        overview = " ".join(help_.partition("USAGE:")[0].removeprefix("OVERVIEW:").split())
         sentence = max(re.findall(r"[^.:]+", overview), key=len).strip()
         assert sentence in " ".join(page.split())
+
+
+def said(*words):
+    return subprocess.run([SHEEPFCGI, *words], check=True, capture_output=True, text=True, timeout=60).stdout
 
 
 @needs("man")
