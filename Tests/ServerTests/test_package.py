@@ -35,6 +35,7 @@ def field(package, name):
 
 def test_all_that_the_site_needs_is_where_debian_looks_for_it(files):
     expected = {
+        "etc/logrotate.d/sheepfcgi": 0o644,
         "etc/nginx/conf.d/sheep_http.conf": 0o644,
         "etc/nginx/sheep_params": 0o644,
         "etc/nginx/snippets/sheepfcgi.conf": 0o644,
@@ -61,6 +62,7 @@ def test_what_a_site_changes_is_asked_about_before_it_is_overwritten(package):
     words = ["dpkg-deb", "-I", package, "conffiles"]
     listed = subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout.split()
     assert set(listed) == {
+        "/etc/logrotate.d/sheepfcgi",
         "/etc/nginx/conf.d/sheep_http.conf",
         "/etc/nginx/sheep_params",
         "/etc/nginx/snippets/sheepfcgi.conf",
