@@ -152,6 +152,9 @@ def test_nginx_serves_the_page_and_streams_with_one_line_in_its_server_block(ser
     assert re.search(r"(?mi)^content-type: \w+/javascript", served.run(f"curl -sSI {url}/ai/page.js"))
     said = served.run(f"curl -sSN {url}/ai/stream -H 'Content-Type: application/json' -d '{{\"prompt\":\"n=3\"}}'")
     assert said.count('data: {"token":') == 3 and "event: done" in said
+    # What looks for faults finds none in the package's own files.
+    place = "--config /etc/sheepfcgi/sheepfcgi.yaml --listen unix:/run/sheepfcgi/sheepfcgi.sock"
+    served.run(f"sheepfcgi doctor {place} --offline")
 
 
 def test_the_key_reaches_the_service_as_a_credential_alone(served, mock):
