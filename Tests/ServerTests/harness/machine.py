@@ -20,6 +20,15 @@ SUITE = "bookworm"
 # Kept from run to run: no test writes to it.
 ROOT = REPOSITORY / ".build" / f"debian-{SUITE}"
 
+# What machine-boot does, and is not permitted everywhere.
+MOUNTS = """
+mount -t tmpfs tmpfs /mnt
+cd /mnt
+mkdir lower upper work root cgroup
+mount -t overlay -o lowerdir=/mnt/lower,upperdir=/mnt/upper,workdir=/mnt/work overlay root
+mount -t cgroup2 cgroup2 cgroup
+"""
+
 _numbers = itertools.count()
 
 
@@ -44,15 +53,17 @@ def debian():
 
 def cannot_unshare():
     """Why not; empty where it can be done."""
-    if not cgroups():
+    place = cgroups()
+    if not place:
         return "no cgroup2 is mounted"
+    try:
+        tried = place / f"sheepfcgi-test-{os.getpid()}"
+        tried.mkdir()
+        tried.rmdir()
+    except OSError as error:
+        return f"no cgroup can be made: {error}"
     words = ["unshare", "--fork", "--pid", "--mount", "--uts", "--ipc", "--cgroup", "--propagation", "private"]
-    tried = subprocess.run(
-        [*words, "sh", "-ec", "mount -t tmpfs tmpfs /mnt; mkdir /mnt/c; mount -t cgroup2 cgroup2 /mnt/c"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    tried = subprocess.run([*words, "sh", "-ec", MOUNTS], capture_output=True, text=True, timeout=60)
     return tried.stderr.strip() if tried.returncode else ""
 
 
