@@ -37,7 +37,7 @@ final class TrialLoop {
     guard let endpoint = endpoints[provider.name] else { return .failed("\(provider.name) is not configured") }
     let trial: Trial
     do throws(Failure) {
-      trial = try Trial(ask, of: Target(endpoint: endpoint, model: model), settings)
+      trial = try Trial(ask, of: Target(endpoint: endpoint, model: model, tally: ModelTally()), settings)
     } catch {
       return .failed(error.message)
     }

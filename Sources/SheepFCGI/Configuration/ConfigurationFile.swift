@@ -93,6 +93,7 @@ extension ConfigurationFile {
     reader.section("cors") { readCORS($0) }
     reader.section("log") { readLog($0) }
     reader.flag("core_dumps", &settings.coreDumps)
+    reader.section("status") { readStatus($0) }
   }
 
   private mutating func readListening(_ reader: NodeReader) {
@@ -193,5 +194,17 @@ extension ConfigurationFile {
     }
     settings.log.to = destination
     settings.log.place = "\(reader.problems.place(entry.line)): log.to"
+  }
+
+  private mutating func readStatus(_ reader: NodeReader) {
+    guard let entry = reader.entry("allow") else { return }
+    settings.status.allow = reader.items(entry).compactMap { item in
+      guard let text = reader.text(item) else { return nil }
+      guard let network = HostNetwork(text) else {
+        reader.problem(item, "'\(text)' is no address or network; write one, like 10.0.0.7, 10.0.0.0/8 or \"fd00::/8\"")
+        return nil
+      }
+      return network
+    }
   }
 }

@@ -24,6 +24,7 @@ struct Settings: Sendable {
   var log = Log()
   /// Whether a crash may leave an image of the memory, keys and all. Takes effect at the start alone.
   var coreDumps = false
+  var status = Status()
 
   struct ListenOptions: Sendable {
     /// Permission bits of a Unix socket.
@@ -134,6 +135,11 @@ struct Settings: Sendable {
     /// Exact origins, or `*`.
     var allowOrigins: [String] = []
     var allowCredentials = false
+  }
+
+  struct Status: Sendable {
+    /// Addresses and networks whose clients may read `/status` and `/metrics`. Empty: nobody.
+    var allow = ["127.0.0.1", "::1"].compactMap { HostNetwork($0) }
   }
 
   struct Log: Sendable {

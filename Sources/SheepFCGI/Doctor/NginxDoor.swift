@@ -1,3 +1,5 @@
+import Streaming
+
 /// Whether a location is closed to strangers.
 struct NginxDoor {
   private let pass: NginxPass

@@ -1,3 +1,5 @@
+import Streaming
+
 /// Where nginx's configuration leads to: upstreams, and the addresses in them.
 struct NginxUpstream {
   /// Nil: the address stands in the location itself.

@@ -18,6 +18,8 @@ final class Connection {
     case exchange(Exchange)
     /// Bytes that are all there.
     case complete([UInt8], taken: Int)
+    /// Somebody else is being asked; what calls the question off.
+    case awaited(callOff: () -> Void)
   }
 
   /// A peer that asks for more management answers than it reads is up to no good.
@@ -106,7 +108,7 @@ final class Connection {
       guard outlet.replies.count <= Self.replyBound else { return close(because: "it reads no answers") }
       sendMore()
     case .abort:
-      if case .exchange(let exchange) = answer { exchange.clientLeft() }
+      abandon(answer)
       // A record that is half sent can only be ended with the connection.
       if outlet.isIdle { complete([]) } else { lost() }
     case .close(let reason):
@@ -121,6 +123,12 @@ final class Connection {
     answer = .complete(bytes, taken: 0)
     begin()
     sendMore()
+  }
+
+  /// Answers later: `complete` follows, unless `callOff` is called before, as nobody waits any more.
+  func await(_ callOff: @escaping () -> Void) {
+    answer = .awaited(callOff: callOff)
+    begin()
   }
 
   /// Answers with a generation, which sends by itself from here on.
@@ -146,7 +154,7 @@ final class Connection {
       case .ended: answerEnded()
       case .idle, .blocked: break
       }
-    case .none:
+    case .none, .awaited:
       let nothing: [UInt8] = []
       switch send(nothing.span, isEnded: false).state {
       case .broken: lost()
@@ -204,7 +212,16 @@ final class Connection {
     if let timer { worker.timers.cancel(timer) }
     timer = nil
     worker.remove(self)
-    if case .exchange(let exchange) = ended { exchange.clientLeft() }
+    abandon(ended)
+  }
+
+  /// Nobody waits for the answer any more.
+  private func abandon(_ answer: Answer) {
+    switch answer {
+    case .exchange(let exchange): exchange.clientLeft()
+    case .awaited(let callOff): callOff()
+    case .none, .complete: break
+    }
   }
 
   // MARK: Waiting

@@ -39,6 +39,14 @@ final class Exchange: UpstreamListener {
   /// The attempt that runs has said something, or ended well.
   private var hasSucceeded = false
   private var isOver = false
+  /// An attempt runs, and where it fails the provider has.
+  private var isAttempting = false
+  /// That of the model that is being asked.
+  private var tally: ModelTally
+  /// Of the last token; nil before the first.
+  private var lastTokenAt: Instant?
+  /// What `noteProgress` has counted so far.
+  private var noted: (sentBytes: Int, heldUp: Int64, at: Instant)
 
   init(_ plan: StreamPlan, for connection: Connection, on worker: Worker) {
     self.plan = plan
@@ -50,6 +58,9 @@ final class Exchange: UpstreamListener {
       plan.targets[$0].endpoint.standing.admit(at: now)
     }
     let target = plan.targets[attempts.current]
+    tally = target.tally
+    noted = (0, 0, now)
+    if attempts.current > 0 { plan.targets[0].tally.figures.fallbacks += 1 }
     lifecycle = Lifecycle(
       subject: Lifecycle.Subject(requestID: plan.context.id, fields: plan.context.fields), form: plan.form,
       clocks: worker.clocks, mark: plan.mark, lineBound: settings.limits.lineBytes,
@@ -78,6 +89,7 @@ final class Exchange: UpstreamListener {
         request, to: endpoint, key: key, connectTimeout: worker.settings.timeouts.connect, listener: self)
       self.call = call
       callCount += 1
+      isAttempting = true
       endpoint.gate.pass(call, at: worker.now)
     } catch {
       follow(error, .refused, hasFreshKey: false)
@@ -87,6 +99,7 @@ final class Exchange: UpstreamListener {
   /// An attempt has failed before any output: another follows, or the client is told.
   private func attemptFailed(_ failure: Failure, _ verdict: Verdict) {
     releaseUpstream()
+    worker.tally.attemptFailed(failure.kind, of: target.endpoint.provider.name)
     guard !verdict.showsLife else {
       noteLife()
       return follow(failure, verdict, hasFreshKey: false)
@@ -105,12 +118,14 @@ final class Exchange: UpstreamListener {
   }
 
   private func follow(_ failure: Failure, _ verdict: Verdict, hasFreshKey: Bool) {
+    isAttempting = false
     let told = failureToTell(failure)
     self.told = told
     let now = worker.now
     let ofKey = target.endpoint.standing.keys.count > 1 ? key.map { " with key \($0 + 1)" } ?? "" : ""
     let cause = failure.cause.map { " (\($0))" } ?? ""
     let failed = "\(lifecycle.speaker.model)\(ofKey) failed with \(failure.kind.rawValue)\(cause)"
+    let failedModel = attempts.current
     let next = attempts.next(after: verdict, hasFreshKey: hasFreshKey, jitter: .random(in: 0..<1)) {
       plan.targets[$0].endpoint.standing.admit(at: now)
     }
@@ -119,6 +134,7 @@ final class Exchange: UpstreamListener {
       if callCount > 1 { worker.log.notice("\(failed); no attempt is left for request \(plan.context.id)") }
       act(lifecycle.fail(told.failure, of: told.speaker, at: now))
     case .attempt(let wait):
+      noteTurn(from: failedModel)
       let then = "asking \(target.speaker.model) in \(wait.nanoseconds / 1_000_000) ms"
       worker.log.notice("\(failed); \(then), attempt \(callCount + 1) of request \(plan.context.id)")
       if wait > .zero {
@@ -142,6 +158,17 @@ final class Exchange: UpstreamListener {
     beginCall()
   }
 
+  /// Another attempt follows, on the same model or the next.
+  private func noteTurn(from model: Int) {
+    if attempts.current == model {
+      tally.figures.retries += 1
+    } else {
+      noteProgress()
+      tally.figures.fallbacks += 1
+      tally = target.tally
+    }
+  }
+
   private func noteSuccess() {
     guard !hasSucceeded else { return }
     hasSucceeded = true
@@ -157,9 +184,13 @@ final class Exchange: UpstreamListener {
 
   /// From within libcurl: what follows from it waits until `settle`.
   func upstreamSent(_ bytes: Span<UInt8>) {
+    tally.figures.receivedBytes += bytes.count
     lifecycle.buffer.borrow(&worker.spareBuffer)
+    let tokensBefore = lifecycle.tokenCount
     let action = lifecycle.receive(bytes, at: worker.now)
     // Comments and halves of events write nothing, so nothing will be settled.
+    let tokens = lifecycle.tokenCount - tokensBefore
+    if tokens > 0 { note(tokens) }
     guard action != .nothing else { return lifecycle.buffer.giveBack(&worker.spareBuffer) }
     act(action)
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
@@ -169,10 +200,18 @@ final class Exchange: UpstreamListener {
 
   func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {
     call = nil
-    act(lifecycle.upstreamEnded(end, at: worker.now))
+    if end == .noDescriptor { isAttempting = false }
+    let tokensBefore = lifecycle.tokenCount
+    let action = lifecycle.upstreamEnded(end, at: worker.now)
+    // A last event without its blank line.
+    let tokens = lifecycle.tokenCount - tokensBefore
+    if tokens > 0 { note(tokens) }
+    act(action)
   }
 
+  /// Ends it for a reason that is not the provider's.
   func fail(_ failure: Failure) {
+    isAttempting = false
     act(lifecycle.fail(failure, at: worker.now))
   }
 
@@ -254,7 +293,40 @@ final class Exchange: UpstreamListener {
     releaseUpstream()
     if let timer { worker.timers.cancel(timer) }
     timer = nil
+    countEnd()
     worker.exchangeEnded(self)
+  }
+
+  // MARK: Counting
+
+  /// Tokens have come, at least one, all of them in one read.
+  private func note(_ tokens: Int) {
+    let now = worker.now
+    if let last = lastTokenAt {
+      tally.tokens(tokens, after: now.nanoseconds - last.nanoseconds)
+    } else {
+      tally.firstTokens(tokens, after: now.nanoseconds - lifecycle.startedAt.nanoseconds)
+    }
+    lastTokenAt = now
+  }
+
+  /// Counts what has come about since the last time, so that figures do not wait for a stream's end.
+  func noteProgress() {
+    let (now, sent) = (worker.now, lifecycle.buffer.takenInAll)
+    let heldUp = lifecycle.heldUp(at: now)
+    let waited = now.nanoseconds - noted.at.nanoseconds - (heldUp - noted.heldUp)
+    tally.figures.sentBytes += sent - noted.sentBytes
+    tally.figures.waitedForClient += heldUp - noted.heldUp
+    tally.figures.waitedForProvider += waited
+    noted = (sent, heldUp, now)
+  }
+
+  private func countEnd() {
+    noteProgress()
+    tally.ended(lifecycle, at: worker.now)
+    if isAttempting, case .failed(let failure)? = lifecycle.outcome {
+      worker.tally.attemptFailed(failure.kind, of: target.endpoint.provider.name)
+    }
   }
 
   // MARK: Clocks

@@ -25,6 +25,8 @@ struct Router {
       case "/ping":
         try Self.allowReading(request, allow: "GET, HEAD")
         answer(Array("pong\n".utf8), type: "text/plain; charset=utf-8", context, connection)
+      case "/status", "/metrics":
+        try answerOperator(request, context, connection)
       case let path where path.hasPrefix("/v1/models/"):
         try answerModels(request, context, crossOrigin, connection)
       default:
@@ -85,6 +87,24 @@ struct Router {
     answer(body, type: "application/json", context, connection)
   }
 
+  /// `/status` or `/metrics`, once all workers have told how they stand.
+  private func answerOperator(
+    _ request: Request, _ context: RequestContext, _ connection: Connection
+  ) throws(Failure) {
+    try Self.allowReading(request, allow: "GET, HEAD")
+    guard worker.settings.status.allow.admit(remoteAddress: request.params["REMOTE_ADDR"]) else {
+      throw Failure(
+        .badRequest, status: 403, "\(request.path) is for operators; their addresses stand in status.allow")
+    }
+    let view = OperatorView(request)
+    let callOff = worker.census.ask(isFull: view.needsStreams) { [unowned worker, unowned connection] reports in
+      let answer = view.answer(Survey(reports, of: worker))
+      worker.router.answer(
+        answer.body, type: answer.type, more: answer.fields, context, connection)
+    }
+    connection.await(callOff)
+  }
+
   /// The web server leaves the body of a HEAD's answer out.
   private static func allowReading(_ request: Request, allow: String) throws(Failure) {
     guard ["GET", "HEAD"].contains(request.method) else { throw notAllowed(request, allow: allow) }
@@ -105,9 +125,12 @@ struct Router {
     send(header, form.body(failure), context, connection, ended: failure.kind.rawValue)
   }
 
-  private func answer(_ body: [UInt8], type: String, _ context: RequestContext, _ connection: Connection) {
+  private func answer(
+    _ body: [UInt8], type: String, more fields: [(name: String, value: String)] = [], _ context: RequestContext,
+    _ connection: Connection
+  ) {
     let header = ResponseHeader(
-      status: 200, [("Content-Type", type), ("Cache-Control", "no-store")] + context.fields)
+      status: 200, [("Content-Type", type), ("Cache-Control", "no-store")] + fields + context.fields)
     send(header, body, context, connection, ended: "done")
   }
 
@@ -130,6 +153,7 @@ struct Router {
     var bytes: [UInt8] = []
     header.write(to: &bytes)
     bytes += body
+    worker.tally.requestEnded(route: context.route, status: header.status)
     worker.accessLog.write(context, status: header.status, ended: ended, bytes: bytes.count, at: worker.now)
     connection.complete(bytes)
   }

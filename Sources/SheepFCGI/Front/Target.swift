@@ -6,10 +6,12 @@ final class Target {
   let endpoint: ProviderEndpoint
   let model: Settings.Model
   let speaker: Lifecycle.Speaker
+  let tally: ModelTally
 
-  init(endpoint: ProviderEndpoint, model: Settings.Model) {
+  init(endpoint: ProviderEndpoint, model: Settings.Model, tally: ModelTally) {
     self.endpoint = endpoint
     self.model = model
+    self.tally = tally
     let provider = endpoint.provider
     speaker = Lifecycle.Speaker(
       model: "\(provider.name)/\(model.name)", provider: provider.name, price: model.price, secrets: provider.secrets)

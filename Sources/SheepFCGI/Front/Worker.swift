@@ -38,8 +38,10 @@ final class Worker {
   private var isMakingWay = false
   /// The other workers accept for us no more.
   private var hasAllConnections = false
+  let tally = Tally()
+  private(set) var census: Census!
 
-  private let pool: Pool
+  let pool: Pool
   private let handle: WorkerHandle
   private let poller: Poller<Source>
   private var connections = ConnectionTable()
@@ -70,6 +72,7 @@ final class Worker {
       CurlMulti.watch(socket, what, with: poller) { .upstream($0) }
     }
     router = Router(self)
+    census = Census(self, handle, of: pool)
     makeEndpoints()
     try poller.add(handle.mailbox.descriptor, .read, .mailbox)
     acceptor = try Acceptor(handle, in: pool, polledBy: poller, of: self)
@@ -97,6 +100,7 @@ final class Worker {
       }
       if hasAllConnections, isDraining ? exchanges.isEmpty : connections.isEmpty { stop() }
     }
+    census.leave(report(isFull: false))
   }
 
   private func timeout() -> Int32 {
@@ -134,6 +138,9 @@ final class Worker {
     case .drain: drain()
     case .endStreams: endStreams(at: now)
     case .answer(let question): handle.answered.store(question, ordering: .relaxed)
+    case .question(let asker, let number, let isFull):
+      asker.mailbox.post(.report(report(isFull: isFull), number: number))
+    case .report(let report, let number): census.receive(report, to: number)
     }
   }
 
@@ -204,12 +211,30 @@ final class Worker {
 
   func exchangeEnded(_ exchange: Exchange) {
     exchanges[ObjectIdentifier(exchange)] = nil
+    tally.requestEnded(route: exchange.plan.context.route, status: exchange.lifecycle.status)
     accessLog.write(
       exchange.plan.context, exchange.lifecycle, asked: exchange.plan.targets[0].name,
       attempts: exchange.callCount, bytes: exchange.sentBytes, at: now)
   }
 
+  /// How it stands at this moment.
+  private func report(isFull: Bool) -> WorkerReport {
+    for exchange in exchanges.values { exchange.noteProgress() }
+    var report = WorkerReport(
+      worker: handle.number, figures: tally.figures, connections: connections.count, streams: exchanges.count,
+      paused: exchanges.values.count { $0.lifecycle.buffer.isPaused })
+    if isFull {
+      report.running = exchanges.values.map { StreamReport($0.plan.context, $0.lifecycle, at: now) }
+    }
+    return report
+  }
+
   // MARK: Providers
+
+  /// Of each provider, in the settings' order, whether it is being left out.
+  var breakers: [(provider: String, isOpen: Bool)] {
+    settings.providers.map { ($0.name, endpoints[$0.name]?.standing.isLeftOut(at: now) ?? false) }
+  }
 
   private func makeEndpoints() {
     endpoints = [:]
@@ -219,6 +244,10 @@ final class Worker {
       }
     }
     targets = [:]
+    // From the start: of a count that appears with its first event, Prometheus does not see that it grew.
+    for provider in settings.providers {
+      for model in provider.models { _ = tally.model("\(provider.name)/\(model.name)") }
+    }
     fallback = settings.fallback.compactMap(target)
   }
 
@@ -226,8 +255,11 @@ final class Worker {
   func target(named name: String) -> Target? {
     if let known = targets[name] { return known }
     guard let (provider, model) = settings.resolve(name), let endpoint = endpoints[provider.name] else { return nil }
-    let target = Target(endpoint: endpoint, model: model)
-    if provider.models.contains(where: { $0.name == model.name }) { targets[name] = target }
+    let isListed = provider.models.contains { $0.name == model.name }
+    // Counted together where any name passes, or clients could have us count as many as they can think of.
+    let counted = isListed ? model.name : Settings.Model.any
+    let target = Target(endpoint: endpoint, model: model, tally: tally.model("\(provider.name)/\(counted)"))
+    if isListed { targets[name] = target }
     return target
   }
 

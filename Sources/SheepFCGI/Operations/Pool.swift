@@ -16,6 +16,8 @@ final class Pool: Sendable {
   private let listening: Atomic<Int>
   /// Whether another process has the listeners too.
   private let keepsFiles = Atomic<Bool>(false)
+  /// Seconds since 1970.
+  let startedAt = Clock.wall()
 
   init(
     listeners: [Listener], peers: AllowedPeers, workers: Int, log: Logger, accessLog: AccessLog
@@ -27,7 +29,7 @@ final class Pool: Sendable {
     listening = Atomic(workers)
     descriptors = DescriptorBudget(workers: workers)
     var handles: [WorkerHandle] = []
-    for _ in 0..<workers { handles.append(try WorkerHandle()) }
+    for number in 0..<workers { handles.append(try WorkerHandle(number)) }
     self.handles = handles
   }
 
@@ -76,6 +78,10 @@ final class WorkerHandle: Sendable {
     case endStreams
     /// The watchdog's question, which goes into `answered`.
     case answer(Int)
+    /// How does it stand? With each running stream where `isFull`; see `Census`.
+    case question(from: WorkerHandle, number: Int, isFull: Bool)
+    /// The answer to one.
+    case report(WorkerReport, number: Int)
   }
 
   /// More than any worker ever has.
@@ -86,8 +92,13 @@ final class WorkerHandle: Sendable {
   let connections = Atomic<Int>(0)
   /// The watchdog's last question that its loop has come to.
   let answered = Atomic<Int>(0)
+  /// How it stood when it ended; nil: it runs.
+  let lastReport = Guarded<WorkerReport?>(nil)
+  /// Counted from 0.
+  let number: Int
 
-  init() throws(SystemError) {
+  init(_ number: Int) throws(SystemError) {
+    self.number = number
     mailbox = try Mailbox()
   }
 

@@ -1,3 +1,5 @@
+import Streaming
+
 /// Who may connect over TCP: `FCGI_WEB_SERVER_ADDRS` (FastCGI 1.0, section 3.2).
 ///
 /// A Unix socket is guarded by its file's mode and owner instead, and is never asked about here.

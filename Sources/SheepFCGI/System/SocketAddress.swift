@@ -1,4 +1,5 @@
 import Glibc
+import Streaming
 
 /// A socket's address as the kernel holds it.
 struct SocketAddress: Sendable, CustomStringConvertible {

@@ -25,6 +25,11 @@ final class ProviderStanding: Sendable {
     !isTroubled.load(ordering: .relaxed) || state.withLock { $0.breaker.admit(at: now) }
   }
 
+  /// Whether it is being left out.
+  func isLeftOut(at now: Instant) -> Bool {
+    isTroubled.load(ordering: .relaxed) && state.withLock { $0.breaker.isOpen(at: now) }
+  }
+
   /// The key for an attempt, counted from 0; nil: none is sent.
   func takeKey(at now: Instant) -> Int? {
     keys.count < 2 ? keys.indices.first : state.withLock { $0.keys.take(at: now) }

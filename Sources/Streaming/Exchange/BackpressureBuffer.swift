@@ -23,8 +23,8 @@ public struct BackpressureBuffer {
   var storage: [UInt8] = []
   /// Bytes at the front of `storage` that are gone.
   private var taken = 0
-  /// Counted over the buffer's life, so that a token's end can be named.
-  private var takenInAll = 0
+  /// Bytes that are gone, over the buffer's life; so a token's end can be named.
+  public private(set) var takenInAll = 0
   /// Where each waiting token ends, counted as `takenInAll`; kept where tokens are the measure.
   private var tokenEnds: [Int] = []
   private var tokensTaken = 0

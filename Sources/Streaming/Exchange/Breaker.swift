@@ -21,6 +21,9 @@ public struct Breaker: Equatable, Sendable {
     return true
   }
 
+  /// Whether the provider is being left out. Once its time is over, it is asked again.
+  public func isOpen(at now: Instant) -> Bool { openUntil.map { now < $0 } ?? false }
+
   /// The provider answered.
   /// - Returns: whether it was left out until now.
   @discardableResult

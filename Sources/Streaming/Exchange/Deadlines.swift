@@ -43,6 +43,8 @@ struct Deadlines {
   private var lastByteAt: Instant
   private var lastOutputAt: Instant
   private var clientWaitsSince: Instant?
+  /// Nanoseconds that something waited for the client, until it last took it.
+  private var heldUp: Int64 = 0
 
   init(_ clocks: Lifecycle.Clocks, at now: Instant) {
     self.clocks = clocks
@@ -89,7 +91,8 @@ struct Deadlines {
   ///   - some: whether the client took anything.
   ///   - rest: whether more waits for it.
   mutating func clientTook(some: Bool, rest: Bool, at now: Instant) {
-    if some || !rest, clientWaitsSince != nil {
+    if some || !rest, let since = clientWaitsSince {
+      heldUp += now.nanoseconds - since.nanoseconds
       clientWaitsSince = nil
       // The client may need a sign of life again, and soon.
       hasEarlier = true
@@ -98,6 +101,11 @@ struct Deadlines {
       clientWaitsSince = now
       hasEarlier = true
     }
+  }
+
+  /// Nanoseconds for which the client has taken nothing, or less than there was.
+  func heldUp(at now: Instant) -> Int64 {
+    heldUp + (clientWaitsSince.map { now.nanoseconds - $0.nanoseconds } ?? 0)
   }
 
   /// The earliest thing that can be due as things stand; nil: nothing ever.

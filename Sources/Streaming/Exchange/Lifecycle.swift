@@ -69,6 +69,11 @@ public struct Lifecycle {
   /// Milliseconds until the first visible token; nil before it.
   public var firstTokenMilliseconds: Int? { firstTokenAt.map { deadlines.started.milliseconds(to: $0) } }
 
+  public var startedAt: Instant { deadlines.started }
+
+  /// Nanoseconds for which bytes waited because the client took no more; the rest of its time is the provider's.
+  public func heldUp(at now: Instant) -> Int64 { deadlines.heldUp(at: now) }
+
   public func milliseconds(at now: Instant) -> Int { deadlines.started.milliseconds(to: now) }
 
   // MARK: Attempts

@@ -35,5 +35,15 @@ extension Lifecycle {
     indirect case failed(Failure)
     case clientLeft
     case clientStalled
+
+    /// `done`, the failure's type, `client_left` or `client_stalled`: as logs and figures tell it.
+    public var name: String {
+      switch self {
+      case .done: "done"
+      case .failed(let failure): failure.kind.rawValue
+      case .clientLeft: "client_left"
+      case .clientStalled: "client_stalled"
+      }
+    }
   }
 }

@@ -1,18 +1,23 @@
 import Glibc
 
 /// An IP address without a port. IPv4 and the IPv6 address that maps it are one and the same.
-struct HostAddress: Hashable, Sendable {
-  private let high: UInt64
-  private let low: UInt64
+public struct HostAddress: Hashable, Sendable {
+  let high: UInt64
+  let low: UInt64
 
-  private static let mapped: UInt64 = 0xffff << 32
+  static let mapped: UInt64 = 0xffff << 32
 
-  init(ipv4 address: in_addr) {
+  init(high: UInt64, low: UInt64) {
+    self.high = high
+    self.low = low
+  }
+
+  public init(ipv4 address: in_addr) {
     high = 0
     low = Self.mapped | UInt64(UInt32(bigEndian: address.s_addr))
   }
 
-  init(ipv6 address: in6_addr) {
+  public init(ipv6 address: in6_addr) {
     (high, low) = withUnsafeBytes(of: address) { bytes in
       (
         UInt64(bigEndian: bytes.loadUnaligned(as: UInt64.self)),
@@ -22,7 +27,7 @@ struct HostAddress: Hashable, Sendable {
   }
 
   /// Nil: `text` is neither an IPv4 nor an IPv6 address. Names are not looked up.
-  init?(_ text: some StringProtocol) {
+  public init?(_ text: some StringProtocol) {
     let text = String(text)
     var ipv4 = in_addr()
     var ipv6 = in6_addr()
@@ -36,7 +41,7 @@ struct HostAddress: Hashable, Sendable {
   }
 
   /// Whether only this machine can be there: 127.0.0.0/8, ::1.
-  var isLoopback: Bool {
+  public var isLoopback: Bool {
     high == 0 && (low == 1 || low >> 24 == (Self.mapped | 0x7f00_0000) >> 24)
   }
 }
