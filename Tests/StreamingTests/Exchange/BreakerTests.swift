@@ -48,4 +48,16 @@ struct BreakerTests {
     #expect(!admits(&ill, at: 69))
     #expect(admits(&ill, at: 70))
   }
+
+  @Test func `it is open from the last failure until its time is over`() {
+    var breaker = Breaker()
+    #expect(!breaker.isOpen(at: Self.at(0)))
+    breaker = opened()
+    #expect(breaker.isOpen(at: Self.at(29.9)))
+    #expect(!breaker.isOpen(at: Self.at(30)))
+    // Who tries now keeps the others out meanwhile.
+    #expect(admits(&breaker, at: 31) && breaker.isOpen(at: Self.at(31)))
+    breaker.succeeded()
+    #expect(!breaker.isOpen(at: Self.at(32)))
+  }
 }

@@ -55,6 +55,42 @@ struct LifecycleClockTests {
     #expect(generation.tick(at: 40) == .send)
   }
 
+  // MARK: Whom it waits for
+
+  private func heldUp(_ generation: Generation, at seconds: Double) -> Int64 {
+    generation.lifecycle.heldUp(at: Generation.at(seconds)) / 1_000_000
+  }
+
+  @Test func `what the client takes at once holds nothing up`() {
+    var generation = Generation.streaming(Chunk.token("a"), at: 1)
+    generation.take(at: 1)
+    generation.send(Chunk.token("b"), at: 9)
+    generation.take(at: 9)
+    #expect(heldUp(generation, at: 20) == 0)
+  }
+
+  @Test func `time in which bytes wait for the client is told while it lasts, and added up when it is over`() {
+    var generation = Generation.streaming(Chunk.token("a"), at: 1)
+    generation.take(3, at: 1)
+    #expect(heldUp(generation, at: 3) == 2000)
+    // A little at a time, and more comes meanwhile: it is one wait.
+    generation.take(3, at: 4)
+    generation.send(Chunk.token("b"), at: 5)
+    generation.take(0, at: 5)
+    generation.take(at: 6)
+    #expect(heldUp(generation, at: 9) == 5000)
+    generation.send(Chunk.token("c"), at: 10)
+    generation.take(1, at: 10)
+    generation.take(at: 10.5)
+    #expect(heldUp(generation, at: 99) == 5500)
+  }
+
+  @Test func `a client that takes nothing more after the end still holds it up`() {
+    var generation = Generation.streaming(Chunk.token("a") + Chunk.finish() + Chunk.done, at: 1)
+    generation.take(3, at: 1)
+    #expect(heldUp(generation, at: 8) == 7000)
+  }
+
   // MARK: The provider
 
   @Test func `silence before the first token is a timeout, told by an event after the hold`() {
