@@ -11,7 +11,7 @@ struct LatencyHistogramTests {
   }
 
   @Test func `a duration that equals a bound belongs to it, and one beyond it to the next`() {
-    let cumulative = histogram(of: [1, 1.000001, 2]).cumulative
+    let cumulative = histogram(of: [1, 1.00001, 2]).cumulative
     #expect(cumulative[0].bound == Self.millisecond && cumulative[0].count == 1)
     #expect(cumulative[1].count == 3 && cumulative[11].count == 3)
   }
