@@ -200,7 +200,9 @@ def test_every_expression_of_the_dashboard_returns_data(scraped, expression):
 
 
 @pytest.mark.parametrize(
-    "variable", [each for each in DASHBOARD["templating"]["list"] if each["type"] == "query"], ids=lambda each: each["name"]
+    "variable",
+    [each for each in DASHBOARD["templating"]["list"] if each["type"] == "query"],
+    ids=lambda each: each["name"],
 )
 def test_the_dashboard_s_menus_have_entries(scraped, variable):
     series, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness.failing import config_of, reload
 from harness.fastcgi import FastCGI, request
 from harness.figures import Figures, ask, status
 from harness.freezing import frozen
@@ -64,6 +65,15 @@ def test_the_setting_names_networks_and_loopback_is_only_one_of_them(sites, path
 def test_an_empty_list_closes_them(sites):
     address = sites.worker(NO_PROVIDER, status={"allow": []}).address
     assert ask(address, "/status").status == 403 and ask(address, "/ping").status == 200
+
+
+def test_hup_puts_a_changed_list_in_force(sites, mock):
+    site = sites.site(mock)
+    with site.get("/status") as answer:
+        assert answer.status == 200
+    reload(site, config_of(site) | {"status": {"allow": ["10.0.0.0/8"]}})
+    with site.get("/status") as answer:
+        assert answer.status == 403
 
 
 @ROUTES
@@ -267,7 +277,9 @@ def test_a_browser_gets_a_page_under_a_strict_policy(site, words, accept):
         assert nonce not in again.header("Content-Security-Policy")
 
 
-@pytest.mark.parametrize("words, accept", [("?json", "text/html"), ("?text", "text/html"), ("", "text/plain, text/html;q=0.5")])
+@pytest.mark.parametrize(
+    "words, accept", [("?json", "text/html"), ("?text", "text/html"), ("", "text/plain, text/html;q=0.5")]
+)
 def test_a_word_decides_before_what_the_browser_would_like(site, words, accept):
     with site.get(f"/status{words}", {"Accept": accept}) as answer:
         assert not answer.header("Content-Type").startswith("text/html")

@@ -126,7 +126,7 @@ final class Connection {
   }
 
   /// Answers later: `complete` follows, unless `callOff` is called before, as nobody waits any more.
-  func await(_ callOff: @escaping () -> Void) {
+  func awaitAnswer(_ callOff: @escaping () -> Void) {
     answer = .awaited(callOff: callOff)
     begin()
   }

@@ -102,7 +102,7 @@ struct Router {
       worker.router.answer(
         answer.body, type: answer.type, more: answer.fields, context, connection)
     }
-    connection.await(callOff)
+    connection.awaitAnswer(callOff)
   }
 
   /// The web server leaves the body of a HEAD's answer out.
