@@ -41,10 +41,11 @@ final class Exchange: UpstreamListener {
   private var isOver = false
   /// An attempt runs, and where it fails the provider has.
   private var isAttempting = false
-  /// That of the model that is being asked.
-  private var tally: ModelTally
-  /// Of the last token; nil before the first.
-  private var lastTokenAt: Instant?
+  /// That of the model that is being asked. Unchecked, as `lastTokenAt` is: nothing that is called for a token while one
+  /// of them changes gets at it again.
+  @exclusivity(unchecked) private var tally: ModelTally
+  /// Of the last token; before the first, `past`.
+  @exclusivity(unchecked) private var lastTokenAt = Instant.past
   /// What `noteProgress` has counted so far.
   private var noted: (sentBytes: Int, heldUp: Int64, at: Instant)
 
@@ -184,13 +185,12 @@ final class Exchange: UpstreamListener {
 
   /// From within libcurl: what follows from it waits until `settle`.
   func upstreamSent(_ bytes: Span<UInt8>) {
-    tally.figures.receivedBytes += bytes.count
+    let now = worker.now
     lifecycle.buffer.borrow(&worker.spareBuffer)
-    let tokensBefore = lifecycle.tokenCount
-    let action = lifecycle.receive(bytes, at: worker.now)
+    let (action, tokens) = lifecycle.receive(bytes, at: now)
+    tally.figures.receivedBytes += bytes.count
+    if tokens > 0 { note(tokens, at: now) }
     // Comments and halves of events write nothing, so nothing will be settled.
-    let tokens = lifecycle.tokenCount - tokensBefore
-    if tokens > 0 { note(tokens) }
     guard action != .nothing else { return lifecycle.buffer.giveBack(&worker.spareBuffer) }
     act(action)
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
@@ -205,7 +205,7 @@ final class Exchange: UpstreamListener {
     let action = lifecycle.upstreamEnded(end, at: worker.now)
     // A last event without its blank line.
     let tokens = lifecycle.tokenCount - tokensBefore
-    if tokens > 0 { note(tokens) }
+    if tokens > 0 { note(tokens, at: worker.now) }
     act(action)
   }
 
@@ -300,12 +300,12 @@ final class Exchange: UpstreamListener {
   // MARK: Counting
 
   /// Tokens have come, at least one, all of them in one read.
-  private func note(_ tokens: Int) {
-    let now = worker.now
-    if let last = lastTokenAt {
-      tally.tokens(tokens, after: now.nanoseconds - last.nanoseconds)
+  @inline(__always)
+  private func note(_ tokens: Int, at now: Instant) {
+    if lastTokenAt > .past {
+      tally.figures.recordTokens(tokens, after: now.nanoseconds - lastTokenAt.nanoseconds)
     } else {
-      tally.firstTokens(tokens, after: now.nanoseconds - lifecycle.startedAt.nanoseconds)
+      tally.figures.recordFirstTokens(tokens, after: now.nanoseconds - lifecycle.startedAt.nanoseconds)
     }
     lastTokenAt = now
   }

@@ -57,6 +57,23 @@ struct ModelFigures: Sendable {
   /// Streams that have ended.
   var streams: Int { endings.values.reduce(0, +) }
 
+  /// A stream has got its first tokens.
+  /// - Parameters:
+  ///   - count: all of them that came together, at least one.
+  ///   - wait: nanoseconds from the request's arrival.
+  mutating func recordFirstTokens(_ count: Int, after wait: Int64) {
+    firstToken.record(wait)
+    if count > 1 { tokenGap.recordZeros(count - 1) }
+  }
+
+  /// A stream has got more of them.
+  /// - Parameter gap: nanoseconds since the last.
+  @inline(__always)
+  mutating func recordTokens(_ count: Int, after gap: Int64) {
+    tokenGap.record(gap)
+    if count > 1 { tokenGap.recordZeros(count - 1) }
+  }
+
   static func += (sum: inout ModelFigures, other: ModelFigures) {
     sum.firstToken += other.firstToken
     sum.tokenGap += other.tokenGap

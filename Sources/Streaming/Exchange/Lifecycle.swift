@@ -113,8 +113,15 @@ public struct Lifecycle {
   }
 
   /// Bytes of its body, in any chunking.
-  public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> Action {
-    guard isRunning else { return .nothing }
+  /// - Returns: what is to be done, and how many tokens were in them.
+  public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> (action: Action, tokens: Int) {
+    guard isRunning else { return (.nothing, 0) }
+    let before = tokenCount
+    let action = passAll(of: bytes, at: now)
+    return (action, tokenCount - before)
+  }
+
+  private mutating func passAll(of bytes: Span<UInt8>, at now: Instant) -> Action {
     deadlines.providerSent(at: now)
     var position = 0
     var action = Action.nothing

@@ -54,7 +54,7 @@ struct Generation {
 
   @discardableResult
   mutating func send(_ bytes: [UInt8], at seconds: Double = 0) -> Lifecycle.Action {
-    giveUp(lifecycle.receive(bytes.span, at: Self.at(seconds)), at: seconds)
+    giveUp(lifecycle.receive(bytes.span, at: Self.at(seconds)).action, at: seconds)
   }
 
   @discardableResult
