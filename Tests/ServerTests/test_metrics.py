@@ -198,7 +198,7 @@ def test_each_failed_attempt_counts_and_so_do_retries_and_fallbacks(two):
     assert seen("usage_tokens_total", **other, type="completion") == 4
     assert status(site)["providers"][0] == {
         "provider": "mock",
-        "left_out": "no",
+        "left_out": False,
         "errors": 2,
         "errors_overloaded": 1,
         "errors_rate_limited": 1,
@@ -253,7 +253,7 @@ def test_a_provider_that_is_left_out_is_told(two):
     seen = figures(site)
     assert seen("breaker_open", provider="mock") == 1 and seen("breaker_open", provider="other") == 0
     assert seen("fallbacks_total", **MODEL) == 5
-    assert status(site)["providers"][0]["left_out"] == "yes"
+    assert status(site)["providers"][0]["left_out"] is True
     # Passed over from the start, it is replaced all the same.
     with site.ask("x") as answer:
         second.next_call().answer(stream_of("a"))

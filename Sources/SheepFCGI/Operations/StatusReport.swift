@@ -6,6 +6,7 @@ struct StatusReport {
     case text(String)
     case integer(Int)
     case decimal(Double)
+    case flag(Bool)
     case nothing
   }
 
@@ -102,7 +103,7 @@ struct StatusReport {
     survey.providers.map { name in
       let errors = survey.errors(of: name)
       var rows: Rows = [
-        ("left_out", .text(survey.breakers.contains { $0.provider == name && $0.isOpen } ? "yes" : "no")),
+        ("left_out", .flag(survey.breakers.contains { $0.provider == name && $0.isOpen })),
         ("errors", .integer(errors.values.reduce(0, +))),
       ]
       for kind in Failure.Kind.allCases {
@@ -139,6 +140,7 @@ struct StatusReport {
       case .text(let value): text.append(oneLine(value))
       case .integer(let value): text.append(decimal: value)
       case .decimal(let value): text.append(Self.decimal(value))
+      case .flag(let value): text.append(value ? "yes" : "no")
       case .nothing: text.append("-")
       }
       text.append("\n")
@@ -156,6 +158,7 @@ struct StatusReport {
       case .text(let value): object.string(name, value)
       case .integer(let value): object.raw(name, String(value).utf8)
       case .decimal(let value): object.raw(name, decimal(value).utf8)
+      case .flag(let value): object.raw(name, String(value).utf8)
       case .nothing: object.raw(name, "null".utf8)
       }
     }

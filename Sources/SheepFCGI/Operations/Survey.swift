@@ -28,7 +28,7 @@ struct Survey {
   init(_ reports: [WorkerReport], of worker: Worker) {
     let pool = worker.pool
     startedAt = pool.startedAt
-    isDraining = worker.isDraining
+    isDraining = worker.keepsNoConnection
     workers = pool.handles.count
     let answered = Set(reports.map(\.worker))
     silent = pool.handles.indices.filter { !answered.contains($0) }
