@@ -196,6 +196,8 @@ def test_each_failed_attempt_counts_and_so_do_retries_and_fallbacks(two):
     assert seen("streams_ended_total", **other, type="done") == 1
     assert seen("streams_ended_total", **MODEL, type="done") == 0
     assert seen("usage_tokens_total", **other, type="completion") == 4
+    # The time until it was given up is the first one's.
+    assert seen("stream_seconds_total", **MODEL, waiting_for="provider") > 0.01
     assert status(site)["providers"][0] == {
         "provider": "mock",
         "left_out": False,

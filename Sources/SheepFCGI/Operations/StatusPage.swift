@@ -57,7 +57,7 @@ struct StatusPage {
     writeStreams()
     html += """
       <footer>Refreshes every 5 seconds. Also as <a href="?text">text</a>, <a href="?json">JSON</a>,
-      <a href="?json&amp;full">JSON with all streams</a>; for Prometheus: <a href="metrics">metrics</a>.</footer>
+      <a href="?json&amp;full">JSON with all streams</a>; for Prometheus there is /metrics.</footer>
       </body>
       </html>
 
