@@ -224,7 +224,7 @@ final class Worker {
       worker: handle.number, figures: tally.figures, connections: connections.count, streams: exchanges.count,
       paused: exchanges.values.count { $0.lifecycle.buffer.isPaused })
     if isFull {
-      report.running = exchanges.values.map { StreamReport($0.plan.context, $0.lifecycle, at: now) }
+      report.running = exchanges.values.map { StreamReport($0.plan.context, $0.lifecycle) }
     }
     return report
   }

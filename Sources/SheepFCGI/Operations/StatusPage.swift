@@ -126,12 +126,13 @@ struct StatusPage {
       return
     }
     let shown = isFull ? survey.running[...] : survey.running.prefix(Self.streamBound)
+    let now = survey.now
     table("Running streams", ["Stream", "Model", "State", "Paused by", "Age", "Tokens", "Buffered"], texts: 4) { page in
       for stream in shown {
         page.row(
           [
             stream.id, stream.model, stream.state.rawValue, stream.isPaused ? "client" : "–",
-            Self.span(Double(stream.age) / 1000), Self.number(stream.tokens), Self.bytes(stream.bufferedBytes),
+            Self.span(Double(stream.age(at: now)) / 1000), Self.number(stream.tokens), Self.bytes(stream.bufferedBytes),
           ], texts: 4, isBad: stream.isPaused)
       }
     }

@@ -30,7 +30,7 @@ struct StatusReport {
     for (name, rows) in models { Self.append(rows, to: &text, title: "model: \(name)") }
     for (name, rows) in providers { Self.append(rows, to: &text, title: "provider: \(name)") }
     guard isFull else { return text }
-    for stream in survey.running { Self.append(Self.rows(stream), to: &text, title: "stream: \(stream.id)") }
+    for stream in survey.running { Self.append(rows(stream), to: &text, title: "stream: \(stream.id)") }
     return text
   }
 
@@ -42,7 +42,7 @@ struct StatusReport {
       Self.append("models", "model", models, to: &object)
       Self.append("providers", "provider", providers, to: &object)
       guard isFull else { return }
-      Self.append("running", "id", survey.running.map { ($0.id, Self.rows($0)) }, to: &object)
+      Self.append("running", "id", survey.running.map { ($0.id, rows($0)) }, to: &object)
     }
     return builder.bytes + "\n".utf8
   }
@@ -113,12 +113,12 @@ struct StatusReport {
     }
   }
 
-  private static func rows(_ stream: StreamReport) -> Rows {
+  private func rows(_ stream: StreamReport) -> Rows {
     [
       ("route", .text(stream.route)),
       ("model", .text(stream.model)),
       ("state", .text(stream.state.rawValue)),
-      ("age_ms", .integer(stream.age)),
+      ("age_ms", .integer(stream.age(at: survey.now))),
       ("tokens", .integer(stream.tokens)),
       ("buffered_bytes", .integer(stream.bufferedBytes)),
       ("paused_by", stream.isPaused ? .text("client") : .nothing),

@@ -5,6 +5,8 @@ struct Survey {
   let startedAt: Double
   /// Seconds since 1970.
   let time = Clock.wall()
+  /// The same moment on the workers' clock.
+  let now: Instant
   let isDraining: Bool
   let workers: Int
   /// Those that did not answer, whose figures are missing.
@@ -28,6 +30,7 @@ struct Survey {
   init(_ reports: [WorkerReport], of worker: Worker) {
     let pool = worker.pool
     startedAt = pool.startedAt
+    now = worker.now
     isDraining = worker.keepsNoConnection
     workers = pool.handles.count
     let answered = Set(reports.map(\.worker))
@@ -43,7 +46,7 @@ struct Survey {
       paused += report.paused
       running += report.running
     }
-    running.sort { $0.age > $1.age }
+    running.sort { $0.startedAt < $1.startedAt }
   }
 
   /// By name.

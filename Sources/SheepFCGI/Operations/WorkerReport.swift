@@ -30,13 +30,12 @@ struct StreamReport: Sendable {
   let route: String
   let model: String
   let state: State
-  /// Milliseconds.
-  let age: Int
+  let startedAt: Instant
   let tokens: Int
   let bufferedBytes: Int
   let isPaused: Bool
 
-  init(_ context: RequestContext, _ lifecycle: Lifecycle, at now: Instant) {
+  init(_ context: RequestContext, _ lifecycle: Lifecycle) {
     id = context.id
     route = context.route
     model = lifecycle.speaker.model
@@ -46,9 +45,12 @@ struct StreamReport: Sendable {
       } else {
         .waiting
       }
-    age = lifecycle.milliseconds(at: now)
+    startedAt = lifecycle.startedAt
     tokens = lifecycle.tokenCount
     bufferedBytes = lifecycle.buffer.count
     isPaused = lifecycle.buffer.isPaused
   }
+
+  /// Milliseconds. Its own worker may have looked at the clock a little later than who tells it.
+  func age(at now: Instant) -> Int { max(0, startedAt.milliseconds(to: now)) }
 }
