@@ -9,7 +9,7 @@ final class Exchange: UpstreamListener {
   /// Calls to providers so far.
   private(set) var callCount = 0
   /// Bytes of the answer that the web server has taken.
-  private(set) var sentBytes = 0
+  var sentBytes: Int { lifecycle.buffer.takenInAll }
 
   /// What the client would be told. A class, as most exchanges have none.
   private final class Told {
@@ -258,7 +258,6 @@ final class Exchange: UpstreamListener {
   func sendBuffer(inRead: Bool = false) {
     guard !isOver, let connection else { return }
     let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.isOver)
-    sentBytes += sent.taken
     let (change, hasEarlierDeadline) = lifecycle.clientTook(sent.taken, at: worker.now)
     lifecycle.buffer.giveBack(&worker.spareBuffer)
     switch sent.state {
@@ -312,7 +311,7 @@ final class Exchange: UpstreamListener {
 
   /// Counts what has come about since the last time, so that figures do not wait for a stream's end.
   func noteProgress() {
-    let (now, sent) = (worker.now, lifecycle.buffer.takenInAll)
+    let (now, sent) = (worker.now, sentBytes)
     let heldUp = lifecycle.heldUp(at: now)
     let waited = now.nanoseconds - noted.at.nanoseconds - (heldUp - noted.heldUp)
     tally.figures.sentBytes += sent - noted.sentBytes
