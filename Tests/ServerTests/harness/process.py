@@ -1,5 +1,6 @@
 """Programs as children: logged, watched for crashes, and ended by their process id."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -92,9 +93,12 @@ class Process:
         return memory_of(self.pid)
 
     def threads(self):
-        return sorted(
-            _read(f"/proc/{self.pid}/task/{task}/comm").strip() for task in os.listdir(f"/proc/{self.pid}/task")
-        )
+        names = []
+        for task in os.listdir(f"/proc/{self.pid}/task"):
+            # One may end meanwhile.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                names.append(_read(f"/proc/{self.pid}/task/{task}/comm").strip())
+        return sorted(names)
 
     def cpu_seconds(self):
         fields = _read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()
