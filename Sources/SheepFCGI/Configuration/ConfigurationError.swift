@@ -19,6 +19,8 @@ struct ConfigurationError: Error, CustomStringConvertible {
 final class ProblemList {
   private let file: String
   private var found: [(line: Int, problem: ConfigurationError.Problem)] = []
+  /// Of the files that this one names.
+  private var ofOtherFiles: [ConfigurationError.Problem] = []
 
   init(file: String) {
     self.file = file
@@ -29,6 +31,11 @@ final class ProblemList {
     found.append((line ?? 0, .init(place: place(line), text: text)))
   }
 
+  /// What is wrong with a file that this one names.
+  func add(_ error: ConfigurationError) {
+    ofOtherFiles += error.problems
+  }
+
   /// A line as messages name it.
   func place(_ line: Int?) -> String {
     line.map { "\(file):\($0)" } ?? file
@@ -36,8 +43,8 @@ final class ProblemList {
 
   /// Throws what was found, in the order of the file.
   func throwIfAny() throws(ConfigurationError) {
-    guard !found.isEmpty else { return }
+    guard !found.isEmpty || !ofOtherFiles.isEmpty else { return }
     let ordered = found.enumerated().sorted { ($0.element.line, $0.offset) < ($1.element.line, $1.offset) }
-    throw ConfigurationError(problems: ordered.map(\.element.problem))
+    throw ConfigurationError(problems: ordered.map(\.element.problem) + ofOtherFiles)
   }
 }

@@ -20,7 +20,7 @@ struct ConfigurationFile {
   ) throws(ConfigurationError) -> Settings {
     var file = ConfigurationFile(
       environment: environment, toleratesMissingKeys: toleratesMissingKeys, problems: ProblemList(file: path))
-    let root = try file.compose(path)
+    let root = try YAMLFile.read(path, limitBytes: limitBytes, whenEmpty: "list at least one provider", file.problems)
     NodeReader.read(root, problems: file.problems) { file.readAll($0) }
     try file.problems.throwIfAny()
     return file.settings
@@ -30,45 +30,6 @@ struct ConfigurationFile {
     self.environment = environment
     self.toleratesMissingKeys = toleratesMissingKeys
     self.problems = problems
-  }
-
-  private func compose(_ path: String) throws(ConfigurationError) -> Node {
-    do {
-      // No rules: a scalar is read as the type that its key needs. The encoding is named, as Yams would ask (and
-      // report on standard output) an environment variable of its own.
-      let text = try FileContents.read(path, limitBytes: Self.limitBytes)
-      if let root = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot() { return root }
-      problems.add(nil, "the file is empty; list at least one provider")
-    } catch let error as YamlError {
-      let (line, text) = Self.explain(error)
-      problems.add(line, text)
-    } catch let error as SystemError {
-      problems.add(nil, "cannot be read: \(error.why)")
-    } catch {
-      problems.add(nil, "cannot be read as YAML")
-    }
-    try problems.throwIfAny()
-    return [:]
-  }
-
-  /// Yams's own descriptions quote the file, which may hold what it should not.
-  private static func explain(_ error: YamlError) -> (line: Int?, text: String) {
-    let remedy = "put the YAML right (indent with spaces, quote what holds ': ' or ' #')"
-    switch error {
-    case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
-      .composer(let context, let problem, let mark, _):
-      // Unlike the other descriptions these texts are fixed ones.
-      let whole = [context?.text, problem].compactMap { $0 }.joined(separator: " ")
-      return (mark.line, "is no valid YAML: \(whole); \(remedy)")
-    case .duplicatedKeysInMapping(let keys, let context):
-      let names = keys.map { "'\($0)'" }.joined(separator: ", ")
-      return (context.mark.line, "the key \(names) is there more than once in one mapping; keep one")
-    case .reader(let problem, let offset, _, let yaml):
-      let line = offset.map { 1 + yaml.prefix($0).count(where: \.isNewline) }
-      return (line, "is no valid YAML: \(problem); save it as plain UTF-8 text")
-    default:
-      return (nil, "is no valid YAML; \(remedy)")
-    }
   }
 }
 
@@ -90,6 +51,11 @@ extension ConfigurationFile {
     reader.section("timeouts") { readTimeouts($0) }
     reader.section("retry") { readRetry($0) }
     reader.section("limits") { readLimits($0) }
+    if let entry = reader.entry("client_keys") { readClientKeys(entry, reader) }
+    reader.section("queue") { readQueue($0) }
+    if let entry = reader.entry("redis") {
+      settings.redis = RedisSection(environment: environment, entry: entry, reader: reader).read()
+    }
     reader.section("cors") { readCORS($0) }
     reader.section("log") { readLog($0) }
     reader.flag("core_dumps", &settings.coreDumps)
@@ -167,6 +133,43 @@ extension ConfigurationFile {
     reader.integer("buffer_tokens", 1...1_000_000_000, &settings.limits.bufferTokens)
     reader.integer("streams", 0...1_000_000_000, &settings.limits.streams)
     reader.integer("max_tokens", 0...1_000_000_000, &settings.limits.maxTokens)
+    reader.section("client") { readClientLimits($0) }
+  }
+
+  private mutating func readClientLimits(_ reader: NodeReader) {
+    reader.integer("streams", 0...1_000_000_000, &settings.limits.client.streams)
+    reader.integer("requests_per_minute", 0...1_000_000_000, &settings.limits.client.requestsPerMinute)
+    guard let entry = reader.entry("by"), let text = reader.text(entry) else { return }
+    if let measure = Settings.Limits.Client.Measure(text) {
+      settings.limits.client.by = measure
+    } else {
+      // Of any other name a client could send one of its own.
+      reader.problem(entry, "tells no clients apart; write address, key, or header:SHEEP_NAME, which nginx sets")
+    }
+  }
+
+  private mutating func readClientKeys(_ entry: NodeReader.Entry, _ reader: NodeReader) {
+    reader.section(entry) { section in
+      var access = Settings.ClientAccess()
+      section.choice("required", [("v1", .v1), ("all", .all)], &access.required)
+      guard let file = section.entry("file") else {
+        return reader.problem(entry, "has no file; add it, like file: /etc/sheepfcgi/keys.yaml")
+      }
+      guard let path = section.text(file) else { return }
+      guard path.hasPrefix("/") else { return section.problem(file, "is no absolute path; write /path/to/file") }
+      access.file = path
+      do throws(ConfigurationError) {
+        try ClientKeyFile.read(path, environment: environment, models: settings, into: &access)
+      } catch {
+        section.problems.add(error)
+      }
+      settings.clientKeys = access
+    }
+  }
+
+  private mutating func readQueue(_ reader: NodeReader) {
+    reader.integer("length", 0...1_000_000, &settings.queue.length)
+    reader.duration("wait", &settings.queue.wait)
   }
 
   private mutating func readCORS(_ reader: NodeReader) {

@@ -39,14 +39,15 @@ final class NodeReader {
   }
 
   /// Reads the whole file's mapping.
-  static func read(_ root: Node, problems: ProblemList, _ body: (NodeReader) -> Void) {
+  /// - Parameter isFree: its keys are free to choose.
+  static func read(_ root: Node, isFree: Bool = false, problems: ProblemList, _ body: (NodeReader) -> Void) {
     guard case .mapping(let mapping) = root else {
       problems.add(root.mark?.line ?? 1, "the file is no mapping; write KEY: VALUE lines")
       return
     }
     let reader = NodeReader(mapping, line: 1, path: "", problems: problems)
     body(reader)
-    reader.refuseTheRest()
+    if !isFree { reader.refuseTheRest() }
   }
 
   /// Reads a value that is a mapping of known keys. Nothing at all counts as an empty one.

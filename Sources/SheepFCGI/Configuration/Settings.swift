@@ -20,6 +20,11 @@ struct Settings: Sendable {
   var timeouts = Timeouts()
   var retry = Retry()
   var limits = Limits()
+  /// Who may ask. Nil: no keys are looked at.
+  var clientKeys: ClientAccess? = nil
+  var queue = Queue()
+  /// Where limits are counted together with other processes and machines. Nil: each process counts for itself.
+  var redis: Redis? = nil
   var cors = CORS()
   var log = Log()
   /// Whether a crash may leave an image of the memory, keys and all. Takes effect at the start alone.
@@ -129,6 +134,62 @@ struct Settings: Sendable {
     var streams = 0
     /// Ceiling over the completion tokens that a client asks for; 0: none.
     var maxTokens = 0
+    var client = Client()
+
+    /// What one client may have.
+    struct Client: Sendable {
+      /// What tells clients apart.
+      var by: Measure = .address
+      /// Streams at the same time; 0: no bound.
+      var streams = 0
+      /// Requests for a stream; 0: no bound.
+      var requestsPerMinute = 0
+
+      enum Measure: Sendable {
+        case address
+        /// A parameter that the web server sets.
+        case header(String)
+        /// The client key's name.
+        case key
+      }
+    }
+  }
+
+  struct ClientAccess: Sendable {
+    /// Absolute path of the file that the keys are in.
+    var file = ""
+    var required: Scope = .v1
+    /// Those of the file.
+    var keys = ClientKeys()
+    /// Whether others than the file's owner and group can read it.
+    var isFileOpen = false
+
+    /// Where a request without a key is refused.
+    enum Scope: Sendable { case v1, all }
+  }
+
+  struct Queue: Sendable {
+    /// Requests that wait for a stream of a worker to end, when it has no slot left; 0: such a request is refused.
+    var length = 0
+    /// How long each of them waits.
+    var wait: Duration = .seconds(10)
+  }
+
+  struct Redis: Sendable {
+    /// As messages name it: without user and password.
+    var name = ""
+    /// Of `name`, as it resolved when the settings were read; tried in turn.
+    var addresses: [SocketAddress] = []
+    var login = RedisPipeline.Login()
+    /// What a request is to expect while Redis does not answer.
+    var whenAway: WhenAway = .open
+    /// What every name in Redis begins with.
+    var prefix = "sheepfcgi:"
+    /// How long a request waits for the answer.
+    var timeout: Duration = .milliseconds(250)
+
+    /// `open`: the process's own counts decide. `closed`: it is refused.
+    enum WhenAway: Sendable { case open, closed }
   }
 
   struct CORS: Sendable {

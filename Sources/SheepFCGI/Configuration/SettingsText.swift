@@ -46,3 +46,35 @@ extension Settings.Log.Destination {
     }
   }
 }
+
+extension Settings {
+  /// What is no mistake, but hardly meant.
+  var warnings: [String] {
+    guard let access = clientKeys, access.isFileOpen else { return [] }
+    return ["every user of this machine can read the client keys in \(access.file); take that right away (chmod o-r)"]
+  }
+}
+
+extension Settings.Limits.Client.Measure {
+  /// Nil: `text` is none.
+  init?(_ text: String) {
+    switch text {
+    case "address": self = .address
+    case "key": self = .key
+    default:
+      let name = text.dropFirst("header:".count)
+      guard text.hasPrefix("header:SHEEP_"), name.utf8.count <= 100,
+        name.utf8.allSatisfy({ (0x41...0x5A).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "_") })
+      else { return nil }
+      self = .header(String(name))
+    }
+  }
+}
+
+extension Settings.Redis {
+  /// Whether both count in the same place.
+  func isSameStore(as other: Settings.Redis) -> Bool {
+    login == other.login && prefix == other.prefix
+      && addresses.map(\.description) == other.addresses.map(\.description)
+  }
+}

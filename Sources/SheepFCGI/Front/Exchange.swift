@@ -10,6 +10,8 @@ final class Exchange: UpstreamListener {
   private(set) var callCount = 0
   /// Bytes of the answer that the web server has taken.
   var sentBytes: Int { lifecycle.buffer.takenInAll }
+  /// For how long it waited for a slot; nil: it did not.
+  private(set) var queuedMilliseconds: Int?
 
   /// What the client would be told. A class, as most exchanges have none.
   private final class Told {
@@ -55,9 +57,7 @@ final class Exchange: UpstreamListener {
     self.worker = worker
     let settings = worker.settings
     let now = worker.now
-    attempts = Attempts(settings.retry.policy, models: plan.targets.count) {
-      plan.targets[$0].endpoint.standing.admit(at: now)
-    }
+    attempts = Self.attempts(of: plan, on: worker)
     let target = plan.targets[attempts.current]
     tally = target.tally
     noted = (0, 0, now)
@@ -68,11 +68,46 @@ final class Exchange: UpstreamListener {
       asking: target.speaker, on: target.wire, at: now, wallClock: Int(Clock.wall()))
   }
 
+  private static func attempts(of plan: StreamPlan, on worker: Worker) -> Attempts {
+    Attempts(worker.settings.retry.policy, models: plan.targets.count) {
+      plan.targets[$0].endpoint.standing.admit(at: worker.now)
+    }
+  }
+
   func start() {
     let timer = Timer { [unowned self] now in tick(at: now) }
     self.timer = timer
+    guard !worker.antechamber.receive(self) else { return }
     reschedule()
     beginCall()
+  }
+
+  // MARK: Before its turn
+
+  /// Asks nobody for now. The client is kept alive meanwhile.
+  /// - Parameter due: when its turn must have come.
+  func wait(until due: Instant) {
+    lifecycle.waitForTurn(until: due)
+    reschedule()
+  }
+
+  func tellPlace(_ place: Int) {
+    act(lifecycle.tellPlace(place, at: worker.now))
+  }
+
+  /// It has a slot, and nothing stands in its way any more.
+  /// - Parameter queued: since when it waited for the slot; nil: it did not.
+  func takeTurn(queuedSince queued: Instant?) {
+    queuedMilliseconds = queued.map { $0.milliseconds(to: worker.now) }
+    lifecycle.takeTurn(at: worker.now)
+    // Who may be asked was another matter when it came.
+    attempts = Self.attempts(of: plan, on: worker)
+    beginAttempt()
+  }
+
+  /// It waited for a slot in vain.
+  func queued(since: Instant) {
+    queuedMilliseconds = since.milliseconds(to: worker.now)
   }
 
   // MARK: Attempts
@@ -233,7 +268,10 @@ final class Exchange: UpstreamListener {
     } else if lifecycle.hasOutput {
       noteSuccess()
     }
-    if lifecycle.isOver { releaseUpstream() }
+    if lifecycle.isOver {
+      worker.antechamber.leave(self)
+      releaseUpstream()
+    }
     sendBuffer()
   }
 

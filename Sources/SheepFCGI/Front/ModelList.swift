@@ -1,10 +1,11 @@
 import Streaming
 
-/// `/v1/models`: OpenAI's list of models, with their prices. The default model comes first.
+/// `/v1/models`: OpenAI's list of models, with their prices. The default model comes first. Who asks with a key is told
+/// those that the key may use.
 struct ModelList {
   private var entries: [(id: String, provider: String, price: Price?)] = []
 
-  init(of settings: Settings) {
+  init(of settings: Settings, for key: ClientKey?) {
     for provider in settings.providers {
       for model in provider.models where model.name != Settings.Model.any {
         entries.append(("\(provider.name)/\(model.name)", provider.name, model.price))
@@ -15,6 +16,7 @@ struct ModelList {
       entries.removeAll { $0.id == id }
       entries.insert((id, provider.name, model.price), at: 0)
     }
+    if let key { entries.removeAll { !key.allows($0.id) } }
   }
 
   var body: [UInt8] {

@@ -8,6 +8,8 @@ struct RequestContext {
   /// The client's address, as the web server gave it; empty where it gave none.
   let client: String
   let startedAt: Instant
+  /// Who asks, where that is known by a key.
+  var key: ClientKey?
   /// Header fields of every answer.
   let fields: [(name: String, value: String)]
 

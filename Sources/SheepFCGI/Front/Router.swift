@@ -12,8 +12,9 @@ struct Router {
   func handle(_ request: Request, from connection: Connection) {
     let crossOrigin = CrossOrigin(
       allowed: worker.settings.cors.allowOrigins, allowsCredentials: worker.settings.cors.allowCredentials)
-    let context = RequestContext(request, crossOrigin, at: worker.now)
+    var context = RequestContext(request, crossOrigin, at: worker.now)
     do throws(Failure) {
+      context.key = try ClientCheck.key(of: request, worker.settings.clientKeys)
       if let defect = request.defect { throw defect }
       switch request.path {
       case "/stream", "/stream-backpressure":
@@ -57,14 +58,17 @@ struct Router {
       // An EventSource that nobody closed comes back for what it has had: 204 tells it to stop.
       return answer(status: 204, [], context, connection)
     }
-    let plan = try StreamPlan(request, context, as: dialect, on: worker)
-    if worker.isDraining {
-      throw Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1)
-    }
-    if worker.isFull {
+    // Before anything is counted, and before the body is read.
+    try checkRoom()
+    let admission = try ClientCheck.admission(of: request, context.key, on: worker)
+    worker.begin(try StreamPlan(request, context, admission, as: dialect, on: worker), for: connection)
+  }
+
+  private func checkRoom() throws(Failure) {
+    if worker.isDraining { throw Worker.shuttingDown }
+    guard worker.hasRoom else {
       throw Failure(.overloaded, "all of the server's streams are taken; ask again", retryAfter: 1)
     }
-    worker.begin(plan, for: connection)
   }
 
   /// All of them, or the one that the path names.
@@ -75,7 +79,7 @@ struct Router {
     let allow = "GET, HEAD, OPTIONS"
     if request.method == "OPTIONS" { return answerPreflight(request, allow, context, crossOrigin, connection) }
     try Self.allowReading(request, allow: allow)
-    let models = ModelList(of: worker.settings)
+    let models = ModelList(of: worker.settings, for: context.key)
     let body: [UInt8]
     if request.path == "/v1/models" {
       body = models.body
@@ -122,7 +126,7 @@ struct Router {
     let form = FailureForm(path: context.route)
     var header = form.header(failure)
     header.fields += context.fields
-    send(header, form.body(failure), context, connection, ended: failure.kind.rawValue)
+    send(header, form.body(failure), context, connection, ended: failure.kind.rawValue, limit: failure.limit)
   }
 
   private func answer(
@@ -148,13 +152,15 @@ struct Router {
   }
 
   private func send(
-    _ header: ResponseHeader, _ body: [UInt8], _ context: RequestContext, _ connection: Connection, ended: String
+    _ header: ResponseHeader, _ body: [UInt8], _ context: RequestContext, _ connection: Connection, ended: String,
+    limit: Limit? = nil
   ) {
     var bytes: [UInt8] = []
     header.write(to: &bytes)
     bytes += body
     worker.tally.requestEnded(route: context.route, status: header.status)
-    worker.accessLog.write(context, status: header.status, ended: ended, bytes: bytes.count, at: worker.now)
+    worker.accessLog.write(
+      context, status: header.status, ended: ended, limit: limit, bytes: bytes.count, at: worker.now)
     connection.complete(bytes)
   }
 }

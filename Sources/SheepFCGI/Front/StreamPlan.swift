@@ -15,6 +15,8 @@ struct StreamPlan {
   }
 
   let context: RequestContext
+  /// Its place in the ledgers; nil: it is under no limit.
+  let admission: Admission?
   let form: AnswerForm
   let mark: BackpressureBuffer.Mark
   /// The model that was asked for, and behind it the site's fallbacks.
@@ -22,7 +24,9 @@ struct StreamPlan {
   /// Nil once it has succeeded: an open stream shall not hold on to a long conversation.
   private var draft: Draft?
 
-  init(_ http: Request, _ context: RequestContext, as dialect: Ask.Dialect, on worker: Worker) throws(Failure) {
+  init(
+    _ http: Request, _ context: RequestContext, _ admission: Admission?, as dialect: Ask.Dialect, on worker: Worker
+  ) throws(Failure) {
     let settings = worker.settings
     let ask = try Ask(http, as: dialect, ceiling: settings.limits.maxTokens)
     let name = ask.model ?? settings.defaultModel
@@ -33,10 +37,16 @@ struct StreamPlan {
       // OpenAI's libraries have an error of its own for a 404.
       throw .unknownModel(name, status: dialect == .chatCompletions ? 404 : 400)
     }
+    guard context.key?.allows(target.name) ?? true else {
+      let remedy = "send one that /v1/models lists for it"
+      throw Failure(.badRequest, status: 403, "your key may not use the model '\(target.name.prefix(200))'; \(remedy)")
+    }
     draft = Draft(ask, first: try target.request(ask))
-    targets = [target] + worker.fallback.filter { $0.name != target.name }
+    targets =
+      [target] + worker.fallback.filter { $0.name != target.name && context.key?.allows($0.name) ?? true }
     form = ask.form
     self.context = context
+    self.admission = admission
     let limits = settings.limits
     mark =
       context.route == "/stream-backpressure"

@@ -14,6 +14,7 @@ final class Worker {
     case connection(Connection)
     /// A socket of libcurl's.
     case upstream(Int32)
+    case redis(RedisClient)
   }
 
   private(set) var settings: Settings
@@ -30,6 +31,8 @@ final class Worker {
   private var readBuffer = [UInt8](repeating: 0, count: 64 << 10)
   private(set) var upstream: CurlMulti!
   private(set) var router: Router!
+  /// Where limits are counted together with other processes.
+  private(set) var redis: RedisClient?
   private var acceptor: Acceptor!
   let log: Logger
   let accessLog: AccessLog
@@ -46,6 +49,7 @@ final class Worker {
   private let poller: Poller<Source>
   private var connections = ConnectionTable()
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
+  private(set) var antechamber: Antechamber!
   private var endpoints: [String: ProviderEndpoint] = [:]
   /// Those that were asked for so far, under the names that they were asked for by, as long as the settings list them.
   private var targets: [String: Target] = [:]
@@ -54,6 +58,8 @@ final class Worker {
   private var nextCrowdWarning = Instant.past
   private var drainTimer: Timer?
   private var isStopped = false
+
+  static var shuttingDown: Failure { Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1) }
 
   private static let crowdWarningTime = Duration.seconds(10)
   /// For the last words of streams that the drain limit ended.
@@ -73,9 +79,11 @@ final class Worker {
     }
     router = Router(self)
     census = Census(self, handle, of: pool)
+    antechamber = Antechamber(self)
     makeEndpoints()
     try poller.add(handle.mailbox.descriptor, .read, .mailbox)
     acceptor = try Acceptor(handle, in: pool, polledBy: poller, of: self)
+    followRedis()
   }
 
   // MARK: The loop
@@ -98,7 +106,7 @@ final class Worker {
         timer.fire(at: now)
         settle()
       }
-      if hasAllConnections, isDraining ? exchanges.isEmpty : connections.isEmpty { stop() }
+      if hasAllConnections, isDraining ? exchanges.isEmpty && antechamber.isEmpty : connections.isEmpty { stop() }
     }
     census.leave(report(isFull: false))
   }
@@ -117,6 +125,7 @@ final class Worker {
         socket, canRead: readiness.canRead, canWrite: readiness.canWrite, hasFailed: readiness.isError)
     case .connection(let connection): connection.ready(readiness)
     case .listener(let listener): acceptor.accept(from: listener)
+    case .redis(let client): client.ready(readiness)
     case .mailbox: for message in handle.mailbox.take() { receive(message) }
     }
   }
@@ -133,6 +142,8 @@ final class Worker {
       self.settings = settings
       clocks = Lifecycle.Clocks(settings.timeouts)
       makeEndpoints()
+      followRedis()
+      antechamber.admitNext()
     case .makeWay(let limit): makeWay(for: limit)
     case .listenersClosed: hasAllConnections = true
     case .drain: drain()
@@ -203,10 +214,22 @@ final class Worker {
 
   var isFull: Bool { exchanges.count >= streamBound }
 
+  /// Requests that it takes, those included that wait for a slot.
+  var hasRoom: Bool { exchanges.count + antechamber.count < streamBound + settings.queue.length }
+
   func begin(_ plan: StreamPlan, for connection: Connection) {
     let exchange = Exchange(plan, for: connection, on: self)
-    exchanges[ObjectIdentifier(exchange)] = exchange
+    if plan.admission?.isProvisional ?? false || isFull {
+      antechamber.enter(exchange)
+    } else {
+      hold(exchange)
+    }
     connection.begin(exchange)
+  }
+
+  /// It has a slot from here on.
+  func hold(_ exchange: Exchange) {
+    exchanges[ObjectIdentifier(exchange)] = exchange
   }
 
   func exchangeEnded(_ exchange: Exchange) {
@@ -214,7 +237,21 @@ final class Worker {
     tally.requestEnded(route: exchange.plan.context.route, status: exchange.lifecycle.status)
     accessLog.write(
       exchange.plan.context, exchange.lifecycle, asked: exchange.plan.targets[0].name,
-      attempts: exchange.callCount, bytes: exchange.sentBytes, at: now)
+      attempts: exchange.callCount, bytes: exchange.sentBytes, queued: exchange.queuedMilliseconds, at: now)
+    exchange.plan.admission?.end(tokens: exchange.lifecycle.usage?.totalTokens ?? exchange.lifecycle.tokenCount)
+    antechamber.leave(exchange)
+    antechamber.admitNext()
+  }
+
+  // MARK: Limits
+
+  /// Of all the process's workers.
+  var ledger: SharedLedger { pool.ledger }
+
+  private func followRedis() {
+    if let settings = settings.redis, redis?.follow(settings) ?? false { return }
+    redis?.stop()
+    redis = settings.redis.map { RedisClient($0, on: self, polledBy: poller) }
   }
 
   /// How it stands at this moment.
@@ -273,6 +310,7 @@ final class Worker {
     guard !isDraining else { return }
     isDraining = true
     acceptor.stop()
+    for exchange in antechamber.all { exchange.fail(Self.shuttingDown) }
     endStreams(after: settings.timeouts.drain)
   }
 
@@ -293,9 +331,7 @@ final class Worker {
   }
 
   private func endStreams(at now: Instant) {
-    for exchange in Array(exchanges.values) {
-      exchange.fail(Failure(.shuttingDown, "the server is shutting down; ask again", retryAfter: 1))
-    }
+    for exchange in Array(exchanges.values) + antechamber.all { exchange.fail(Self.shuttingDown) }
     settle()
     if let drainTimer { timers.cancel(drainTimer) }
     let timer = Timer { [unowned self] _ in stop() }

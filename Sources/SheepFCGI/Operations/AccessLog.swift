@@ -5,11 +5,16 @@ struct AccessLog: Sendable {
   let queue: LogQueue
 
   /// A request that was answered at once.
-  /// - Parameter bytes: of the answer, its head included, without what the protocol puts around it.
-  func write(_ context: RequestContext, status: Int, ended: String, bytes: Int, at now: Instant) {
+  /// - Parameters:
+  ///   - limit: which of the site's own limits refused it.
+  ///   - bytes: of the answer, its head included, without what the protocol puts around it.
+  func write(
+    _ context: RequestContext, status: Int, ended: String, limit: Limit?, bytes: Int, at now: Instant
+  ) {
     var line = begin(context)
     line.add("status", status)
     line.add("ended", ended)
+    if let limit { line.add("limit", limit.rawValue) }
     line.add("bytes", bytes)
     line.add("duration_ms", context.startedAt.milliseconds(to: now))
     queue.append(line)
@@ -20,8 +25,10 @@ struct AccessLog: Sendable {
   ///   - asked: the model that was asked for, which need not be the one that spoke.
   ///   - attempts: calls to providers.
   ///   - bytes: what the web server took of the answer, its head included.
+  ///   - queued: milliseconds for which it waited for a slot; nil: it did not.
   func write(
-    _ context: RequestContext, _ lifecycle: Lifecycle, asked: String, attempts: Int, bytes: Int, at now: Instant
+    _ context: RequestContext, _ lifecycle: Lifecycle, asked: String, attempts: Int, bytes: Int, queued: Int?,
+    at now: Instant
   ) {
     var line = begin(context)
     line.add("model", lifecycle.speaker.model)
@@ -34,6 +41,7 @@ struct AccessLog: Sendable {
     case .failed(let failure)?:
       line.add("ended", failure.kind.rawValue)
       if let cause = failure.cause { line.add("cause", cause) }
+      if let limit = failure.limit { line.add("limit", limit.rawValue) }
     case .clientStalled?: line.add("ended", "client_stalled")
     case .clientLeft?, nil: line.add("ended", "client_left")
     }
@@ -47,6 +55,7 @@ struct AccessLog: Sendable {
     }
     if let milliseconds = lifecycle.firstTokenMilliseconds { line.add("ttft_ms", milliseconds) }
     line.add("duration_ms", lifecycle.milliseconds(at: now))
+    if let queued { line.add("queued_ms", queued) }
     queue.append(line)
   }
 
@@ -54,6 +63,7 @@ struct AccessLog: Sendable {
     var line = LogLine(level: "info", "request")
     line.add("id", context.id)
     line.add("client", context.client)
+    if let key = context.key { line.add("key", key.name) }
     line.add("route", context.route)
     return line
   }

@@ -12,6 +12,7 @@ final class Pool: Sendable {
   let log: Logger
   let accessLog: AccessLog
   let standings = ProviderStandings()
+  let ledger = SharedLedger()
   /// Workers that still poll the listeners.
   private let listening: Atomic<Int>
   /// Whether another process has the listeners too.

@@ -136,6 +136,7 @@ struct Server: ~Copyable {
     let places = pool.listeners.map(\.description).joined(separator: " and ")
     let replaced = handover.map { ", in place of process \($0.replaced)" } ?? ""
     log.notice("sheepfcgi \(Program.version) listens on \(places) with \(pool.handles.count) worker(s)\(replaced)")
+    for warning in settings.warnings { log.warning("\(warning)") }
     manager?.tell("READY=1", "STATUS=Serving")
     handover?.tellReady()
     handover = nil
@@ -188,6 +189,7 @@ struct Server: ~Copyable {
       self.settings.log = log
       pool.post(.settings(settings))
       self.log.notice("the configuration was read again; listen and workers stay as they are until a restart")
+      for warning in settings.warnings { self.log.warning("\(warning)") }
     } catch {
       // Whoever has moved the file away waits for it all the same.
       reopenLog(settings.log)

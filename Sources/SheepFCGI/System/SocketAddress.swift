@@ -35,8 +35,11 @@ struct SocketAddress: Sendable, CustomStringConvertible {
     SocketAddress { getpeername(descriptor, $0, $1) }
   }
 
-  /// All addresses that a host has, to listen on. Blocks while the name is looked up.
-  static func resolve(host: String, port: UInt16) throws(SystemError) -> [SocketAddress] {
+  /// All addresses that a host has. Blocks while the name is looked up.
+  /// - Parameter purpose: as in "cannot …".
+  static func resolve(
+    host: String, port: UInt16, to purpose: String = "listen on"
+  ) throws(SystemError) -> [SocketAddress] {
     var hints = addrinfo()
     hints.ai_family = AF_UNSPEC
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
@@ -46,10 +49,11 @@ struct SocketAddress: Sendable, CustomStringConvertible {
     defer { if let list { freeaddrinfo(list) } }
     guard result == 0 else {
       let code = errno
-      let attempt = "look up the host '\(host)' to listen on"
+      let attempt = "look up the host '\(host)' to \(purpose)"
       if result == EAI_SYSTEM { throw SystemError(code, attempt) }
       let reason = String(cString: gai_strerror(result))
-      throw SystemError(attempt, reason: reason, remedy: "write an address of this machine")
+      let remedy = purpose == "listen on" ? "write an address of this machine" : "write an address"
+      throw SystemError(attempt, reason: reason, remedy: remedy)
     }
     var found: [SocketAddress] = []
     var entry = list

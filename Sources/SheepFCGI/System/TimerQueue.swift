@@ -30,6 +30,9 @@ struct TimerQueue {
     siftDown(timer.place)
   }
 
+  /// Whether the timer is not in.
+  func isIdle(_ timer: Timer) -> Bool { timer.place < 0 }
+
   /// Takes the timer out; one that is not in is no fault.
   mutating func cancel(_ timer: Timer) {
     let place = timer.place

@@ -29,15 +29,18 @@ extension Lifecycle {
 
 /// What is due in an exchange, and when: notes the time of each activity, and looks at it only when asked.
 struct Deadlines {
-  enum Due { case clientStall, total, attempt, firstToken, idle, ping }
+  enum Due { case clientStall, total, attempt, firstToken, idle, ping, turn }
 
   let clocks: Lifecycle.Clocks
-  let started: Instant
+  /// When the exchange had its turn.
+  private(set) var started: Instant
   private(set) var firstOutputAt: Instant?
   /// A clock has started that may end before the deadline that was last asked for.
   var hasEarlier = true
 
   private var attemptStarted: Instant
+  /// Set until the exchange has its turn: when it must have had it.
+  private var turnBy: Instant?
   /// Set between two attempts.
   private var nextAttemptAt: Instant?
   private var lastByteAt: Instant
@@ -52,6 +55,18 @@ struct Deadlines {
     attemptStarted = now
     lastByteAt = now
     lastOutputAt = now
+  }
+
+  mutating func waitsForTurn(until due: Instant) {
+    turnBy = due
+    hasEarlier = true
+  }
+
+  /// All that was waiting counts for nothing.
+  mutating func turnCame(at now: Instant) {
+    turnBy = nil
+    started = now
+    hasEarlier = true
   }
 
   mutating func attemptBegan(at now: Instant) {
@@ -117,11 +132,13 @@ struct Deadlines {
   func next(isHeld: Bool, isPaused: Bool, isOver: Bool, mayPing: Bool) -> (due: Due, at: Instant)? {
     let stall = clientWaitsSince.map { (due: Due.clientStall, at: $0 + clocks.clientStall) }
     if isOver { return stall }
-    var next = (due: Due.total, at: started + clocks.total)
+    var next = turnBy.map { (due: Due.turn, at: $0) } ?? (due: Due.total, at: started + clocks.total)
     func consider(_ due: Due, _ at: Instant) {
       if at < next.at { next = (due, at) }
     }
-    if let nextAttemptAt {
+    if turnBy != nil {
+      // Nobody is asked yet.
+    } else if let nextAttemptAt {
       consider(.attempt, nextAttemptAt)
     } else if firstOutputAt == nil {
       consider(.firstToken, attemptStarted + clocks.firstToken)

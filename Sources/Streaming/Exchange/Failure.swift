@@ -48,6 +48,8 @@ public struct Failure: Error, Equatable, Sendable {
   public var cause: String?
   /// The methods that the path allows, for a 405.
   public var allow: String?
+  /// Which of the site's own limits it was.
+  public var limit: Limit?
 
   public init(_ kind: Kind, status: Int? = nil, _ message: String, retryAfter: Int? = nil, allow: String? = nil) {
     self.kind = kind

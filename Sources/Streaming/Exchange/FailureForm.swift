@@ -15,6 +15,8 @@ public enum FailureForm: Sendable {
     var header = ResponseHeader(status: failure.status, [("Content-Type", type), ("Cache-Control", "no-store")])
     if let seconds = failure.retryAfter { header.fields.append(("Retry-After", String(seconds))) }
     if let allow = failure.allow { header.fields.append(("Allow", allow)) }
+    // RFC 6750, section 3. A client's own key alone is refused so.
+    if failure.kind == .unauthorized { header.fields.append(("WWW-Authenticate", "Bearer")) }
     // OpenAI's libraries try a 429 and every 5xx again, unless they are told otherwise.
     if self == .openAI, !failure.isRetryable { header.fields.append(("x-should-retry", "false")) }
     return header
@@ -28,7 +30,9 @@ public enum FailureForm: Sendable {
       JSONEscaping.append(HTTPStatus.reason(failure.status), to: &body)
       body.append(",\"status\":\(failure.status),\"detail\":")
       JSONEscaping.append(failure.message, to: &body)
-      body.append(",\"retryable\":\(failure.isRetryable)}")
+      body.append(",\"retryable\":\(failure.isRetryable)")
+      if let limit = failure.limit { body.append(",\"limit\":\"\(limit.rawValue)\"") }
+      body.append("}")
     case .openAI: Self.appendError(failure, to: &body)
     }
     body.append("\n")

@@ -76,6 +76,28 @@ public struct Lifecycle {
 
   public func milliseconds(at now: Instant) -> Int { deadlines.started.milliseconds(to: now) }
 
+  // MARK: Its turn
+
+  /// Nobody is to be asked before `begin`, which must come by then. The client is kept alive meanwhile.
+  public mutating func waitForTurn(until due: Instant) {
+    stage = .waiting
+    deadlines.waitsForTurn(until: due)
+  }
+
+  /// Tells the client its place in the queue, counted from 1, as a comment; an answer that is collected has none.
+  public mutating func tellPlace(_ place: Int, at now: Instant) -> Action {
+    guard !isOver, !form.isWhole else { return .nothing }
+    deadlines.pingWritten(at: now)
+    sendHead()
+    buffer.storage.append(": place \(place) in the queue\n\n")
+    return .send
+  }
+
+  /// The wait is over: `begin` follows. The clocks of the answer start now.
+  public mutating func takeTurn(at now: Instant) {
+    deadlines.turnCame(at: now)
+  }
+
   // MARK: Attempts
 
   /// Another attempt, after one that has failed.
@@ -346,6 +368,8 @@ public struct Lifecycle {
       writer.ping(to: &buffer.storage)
       return .send
     case .attempt: return .attemptDue
+    case .turn:
+      return fail(Failure(.overloaded, "no stream has ended in time to make room; ask again", retryAfter: 1), at: now)
     }
   }
 

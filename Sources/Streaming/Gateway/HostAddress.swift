@@ -5,6 +5,9 @@ public struct HostAddress: Hashable, Sendable {
   let high: UInt64
   let low: UInt64
 
+  /// The sixteen bytes in two words.
+  public var words: (high: UInt64, low: UInt64) { (high, low) }
+
   static let mapped: UInt64 = 0xffff << 32
 
   init(high: UInt64, low: UInt64) {

@@ -59,6 +59,15 @@ public struct Params: Sendable {
     return String(decoding: value, as: UTF8.self)
   }
 
+  /// The same, for a name that a setting tells.
+  public func value(of name: String) -> String? {
+    let name = Array(name.utf8)
+    for (entry, value) in entries.reversed() where bytes[entry].elementsEqual(name) {
+      return value.isEmpty ? nil : String(decoding: bytes[value], as: UTF8.self)
+    }
+    return nil
+  }
+
   /// The bytes of a parameter, as they came.
   func raw(_ name: StaticString) -> ArraySlice<UInt8>? {
     let length = name.utf8CodeUnitCount
