@@ -20,6 +20,7 @@ pytest_plugins = (
     "harness.reading",
     "harness.starting",
     "harness.tls",
+    "harness.redis",
 )
 
 
