@@ -234,12 +234,12 @@ final class Worker {
 
   func exchangeEnded(_ exchange: Exchange) {
     exchanges[ObjectIdentifier(exchange)] = nil
+    antechamber.leave(exchange)
     tally.requestEnded(route: exchange.plan.context.route, status: exchange.lifecycle.status)
     accessLog.write(
       exchange.plan.context, exchange.lifecycle, asked: exchange.plan.targets[0].name,
       attempts: exchange.callCount, bytes: exchange.sentBytes, queued: exchange.queuedMilliseconds, at: now)
     exchange.plan.admission?.end(tokens: exchange.lifecycle.usage?.totalTokens ?? exchange.lifecycle.tokenCount)
-    antechamber.leave(exchange)
     antechamber.admitNext()
   }
 

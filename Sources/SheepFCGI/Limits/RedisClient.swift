@@ -154,7 +154,8 @@ final class RedisClient {
       link.isConnected = true
     }
     if readiness.canRead || readiness.isHangup { read(from: link) }
-    if self.link === link, readiness.canWrite || link.wantsWrite { flush() }
+    // A reply may call for another command.
+    if self.link === link, readiness.canWrite || !pipeline.output.isEmpty { flush() }
   }
 
   private func read(from link: Link) {

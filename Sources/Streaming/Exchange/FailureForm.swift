@@ -43,7 +43,9 @@ public enum FailureForm: Sendable {
   static func appendError(_ failure: Failure, to output: inout [UInt8]) {
     output.append("{\"error\":{\"message\":")
     JSONEscaping.append(failure.message, to: &output)
-    output.append(",\"type\":\"\(type(of: failure))\",\"param\":null,\"code\":\"\(failure.kind.rawValue)\"}}")
+    output.append(",\"type\":\"\(type(of: failure))\",\"param\":null,\"code\":\"\(failure.kind.rawValue)\"")
+    if let limit = failure.limit { output.append(",\"limit\":\"\(limit.rawValue)\"") }
+    output.append("}}")
   }
 
   /// OpenAI's own name for the kind of failure.

@@ -61,4 +61,21 @@ struct FailureFormTests {
     #expect(error["type"] as? String == type)
     #expect(error["code"] as? String == kind.rawValue)
   }
+
+  @Test func `the limit that was reached is named in either form`() {
+    var failure = Failure(.rateLimited, "enough", retryAfter: 9)
+    failure.limit = .keyTokens
+    let problem = String(decoding: FailureForm.problem.body(failure), as: UTF8.self)
+    #expect(problem.hasSuffix(#""detail":"enough","retryable":true,"limit":"key_tokens"}"# + "\n"))
+    let openAI = String(decoding: FailureForm.openAI.body(failure), as: UTF8.self)
+    #expect(openAI.hasSuffix(#""code":"rate_limited","limit":"key_tokens"}}"# + "\n"))
+  }
+
+  @Test(arguments: [FailureForm.problem, .openAI])
+  func `who has no key is told how to send one`(form: FailureForm) {
+    let header = form.header(Failure(.unauthorized, "a key is needed"))
+    #expect(header.status == 401)
+    #expect(header.fields.contains { $0 == ("WWW-Authenticate", "Bearer") })
+    #expect(!form.header(Failure(.upstreamRejected, "x")).fields.contains { $0.name == "WWW-Authenticate" })
+  }
 }
