@@ -56,7 +56,8 @@ struct RedisPipelineTests {
     #expect(
       words(pipeline.output) == [
         "EVALSHA", Self.name, "6", "\(client):streams", "\(client):requests", "\(client):tokens:3",
-        "p:key:team:streams", "p:key:team:requests", "p:key:team:tokens:3", "lease-1", "5000", "1000", "2", "0", "0", "0", "0", "9",
+        "p:key:team:streams", "p:key:team:requests", "p:key:team:tokens:3", "lease-1", "5000", "1000", "2", "0", "0",
+        "0", "0", "9",
       ])
   }
 
