@@ -1,4 +1,3 @@
-import Glibc
 import Streaming
 import Yams
 
@@ -34,8 +33,7 @@ struct ClientKeyFile {
     }
     try problems.throwIfAny()
     access.keys = file.keys
-    var info = stat()
-    access.isFileOpen = stat(path, &info) == 0 && info.st_mode & 0o004 != 0
+    access.isFileOpen = FileContents.isOpenToAll(path)
   }
 
   private mutating func readName(_ entry: NodeReader.Entry, _ reader: NodeReader) {

@@ -26,6 +26,12 @@ enum FileContents {
     return text
   }
 
+  /// Whether others than its owner and its group can read it, as far as its own mode says.
+  static func isOpenToAll(_ path: String) -> Bool {
+    var info = stat()
+    return stat(path, &info) == 0 && info.st_mode & 0o004 != 0
+  }
+
   private static func failure(_ code: Int32, _ path: String) -> SystemError {
     let remedy =
       switch code {
