@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
@@ -13,7 +12,7 @@ import pytest
 from harness.keys import KeyFile, bearer
 from harness.paths import SHEEPFCGI
 from harness.process import environment
-from harness.redis import Impostor, Redis
+from harness.redis import Impostor, Paused, Redis
 from harness.waiting import free_port, wait_until
 from harness.worker import settings
 
@@ -169,6 +168,15 @@ def test_a_database_and_a_password_are_used(sites, mock):
     assert "db0" not in said.stdout
 
 
+def test_who_asks_while_the_worker_connects_waits_for_the_answer(sites, mock, redis):
+    with Paused(redis):
+        site = site_with(sites, mock, redis.url, client={"streams": 1}, when_away="closed", redis={"timeout": "1h"})
+        asked = site.ask("n=1")
+        wait_until(lambda: any(site.worker.web_connections()), "the request is with the worker")
+    with asked:
+        passes(asked)
+
+
 def test_a_flushed_script_is_sent_again(sites, mock, redis):
     site = site_with(sites, mock, redis.url, client={"streams": 1}, when_away="closed")
     for _ in range(2):
@@ -288,22 +296,24 @@ def test_tokens_of_a_time_without_redis_are_told_to_it_later(sites, mock):
 
 
 @pytest.mark.parametrize("when_away", ["open", "closed"])
-def test_a_redis_that_stands_still_holds_nobody_up(sites, mock, redis, when_away):
-    site = site_with(sites, mock, redis.url, client={"streams": 10}, when_away=when_away, redis={"timeout": "200ms"})
+def test_of_a_redis_that_stands_still_only_the_first_waits(sites, mock, redis, when_away):
+    site = site_with(sites, mock, redis.url, client={"streams": 10}, when_away=when_away, redis={"timeout": "4s"})
     with site.ask(RUNNING) as running:
         running.next_token()
-        os.kill(redis.pid, signal.SIGSTOP)
-        try:
-            for _ in range(3):
+        with Paused(redis):
+            for number in range(4):
+                begun = begun if number > 1 else time.monotonic()
                 with site.ask("n=1") as answer:
                     if when_away == "open":
                         passes(answer)
                     else:
                         answer.problem(503, "overloaded")
                 running.next_token()
+                if number == 0:
+                    assert time.monotonic() - begun >= 4
+            # The last three together.
+            assert time.monotonic() - begun < 4
             is_away(site)
-        finally:
-            os.kill(redis.pid, signal.SIGCONT)
         is_back(site)
         with site.ask("n=1") as answer:
             passes(answer)
@@ -354,14 +364,11 @@ def test_a_client_that_leaves_while_redis_is_asked_is_cleaned_up(sites, mock, re
     with site.ask("n=1") as answer:
         passes(answer)
     watch = mock.watch()
-    os.kill(redis.pid, signal.SIGSTOP)
-    try:
+    with Paused(redis):
         asked = site.ask("n=1")
         wait_until(lambda: any(site.worker.web_connections()), "the request is with the worker")
         asked.close()
         wait_until(lambda: any(line["ended"] == "client_left" for line in site.worker.requests()), "its line is written")
-    finally:
-        os.kill(redis.pid, signal.SIGCONT)
     # Its question was before its release: whatever Redis made of it is undone.
     with site.ask("n=1") as answer:
         passes(answer)
@@ -399,13 +406,10 @@ def test_draining_waits_for_no_redis(sites, mock, redis):
     site = site_with(sites, mock, redis.url, client={"streams": 1})
     with site.ask("n=30 rate=20") as running:
         running.next_token()
-        os.kill(redis.pid, signal.SIGSTOP)
-        try:
+        with Paused(redis):
             site.worker.signal(signal.SIGTERM)
             assert running.all_events().done
             assert site.worker.wait() == 0
-        finally:
-            os.kill(redis.pid, signal.SIGCONT)
     wait_until(lambda: redis.streams() == 0, "what the worker said last is heard")
 
 

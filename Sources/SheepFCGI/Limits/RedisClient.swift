@@ -53,9 +53,9 @@ final class RedisClient {
   private var questionTimer: Timer!
 
   /// For a connection to stand and the login to be over.
-  private static let loginTime = Duration.seconds(2)
+  private var loginTime: Duration { max(.seconds(2), settings.timeout) }
   /// A reply that is not there by then will not come.
-  private static let silenceTime = Duration.seconds(5)
+  private var silenceTime: Duration { max(.seconds(5), settings.timeout) }
   /// Between two tries, doubled from the first on.
   private static let (firstRest, longestRest) = (Duration.milliseconds(100), Duration.seconds(5))
   /// Output that it does not take.
@@ -141,7 +141,7 @@ final class RedisClient {
       let link = Link(try RedisSocket.connect(to: address))
       try poller.add(link.raw, [.read, .write], .redis(self))
       self.link = link
-      worker.timers.schedule(linkTimer, at: worker.now + Self.loginTime)
+      worker.timers.schedule(linkTimer, at: worker.now + loginTime)
     } catch {
       failed(error.reason)
     }
@@ -200,7 +200,7 @@ final class RedisClient {
     if link.isReady, !isAway { for words in unsent.take(prefix: settings.prefix) { pipeline.tell(words) } }
     if !pipeline.output.isEmpty, worker.timers.isIdle(linkTimer) {
       heardAt = worker.now
-      worker.timers.schedule(linkTimer, at: worker.now + Self.silenceTime)
+      worker.timers.schedule(linkTimer, at: worker.now + silenceTime)
     }
     let nothing: [UInt8] = []
     while !pipeline.output.isEmpty {
@@ -245,8 +245,8 @@ final class RedisClient {
     guard let link else { return connect() }
     guard link.isReady else { return failed("it does not answer") }
     guard pipeline.awaited > 0 else { return }
-    guard heardAt + Self.silenceTime > worker.now else { return failed("it does not answer") }
-    worker.timers.schedule(linkTimer, at: heardAt + Self.silenceTime)
+    guard heardAt + silenceTime > worker.now else { return failed("it does not answer") }
+    worker.timers.schedule(linkTimer, at: heardAt + silenceTime)
   }
 
   // MARK: Away and back

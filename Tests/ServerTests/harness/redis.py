@@ -1,6 +1,7 @@
 """A Redis of the test's own, and things that only look like one."""
 
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -54,6 +55,20 @@ class Redis(Process):
         self.may_end = True
         self.popen.terminate()
         self.popen.wait(30)
+
+
+class Paused:
+    """Stands still, with its connections open."""
+
+    def __init__(self, redis):
+        self._redis = redis
+
+    def __enter__(self):
+        self._redis.signal(signal.SIGSTOP)
+        return self
+
+    def __exit__(self, *_):
+        self._redis.signal(signal.SIGCONT)
 
 
 class Impostor:
