@@ -11,6 +11,7 @@ final class Admission {
   private let lease: String
   /// What Redis calls our question, as long as it has not answered.
   private var question: Int?
+  private var isAsked = false
   private var hasEnded = false
 
   /// - Throws: where a limit stands in the way. What this process alone has admitted is reason enough: together with
@@ -37,6 +38,7 @@ final class Admission {
   /// Asks Redis. `answer` is called once, perhaps before this returns, but not after `end`.
   func confirm(_ answer: @escaping (Failure?) -> Void) {
     guard let redis else { return answer(nil) }
+    isAsked = true
     question = redis.ask(claims, lease: lease) { [unowned self] verdict in
       question = nil
       switch verdict {
@@ -58,7 +60,7 @@ final class Admission {
     guard !hasEnded else { return }
     hasEnded = true
     worker.ledger.end(claims, tokens: tokens, at: worker.now)
-    guard let redis else { return }
+    guard let redis, isAsked else { return }
     if let question { redis.forget(question) }
     redis.release(lease, claims, tokens: tokens)
   }
