@@ -216,6 +216,22 @@ def test_a_file_that_all_can_read_is_told_and_one_for_its_group_is_not(sites, mo
     worker.wait_for_log("can read the client keys")
 
 
+@pytest.mark.parametrize("mode, level", [(0o640, "ok"), (0o644, "problem")])
+def test_doctor_looks_at_the_file_too(sites, mode, level):
+    directory = sites.directory()
+    keys = KeyFile(directory, a={"key": "sk-a"})
+    keys.path.chmod(mode)
+    # Above it nothing may keep others out.
+    directory.chmod(0o755)
+    config = directory / "c.yaml"
+    config.write_text(json.dumps(settings("http://127.0.0.1:9/v1", client_keys=keys.access())))
+    command = [SHEEPFCGI, "doctor", "--offline", "--json", "--config", config]
+    said = subprocess.run(command, env=environment({"MOCK_KEY": "k"}), capture_output=True, text=True, timeout=60)
+    findings = json.loads(said.stdout)["findings"]
+    found = [each for each in findings if each["check"] == "configuration.secret_file"]
+    assert [(each["subject"], each["level"]) for each in found] == [(str(keys.path), level)]
+
+
 def test_no_key_is_in_any_log_or_answer(sites, mock):
     site = make_site(sites, mock)
     for headers in (bearer(ALICE), bearer("sk-wrong-but-private"), {"X-Api-Key": BOB}):

@@ -23,6 +23,7 @@ struct ConfigurationCheck {
       checkKeys(settings)
     }
     for provider in settings.providers { for file in provider.secretFiles { checkSecret(file) } }
+    if let access = settings.clientKeys { checkSecret(access.file) }
   }
 
   private mutating func tell(_ problem: ConfigurationError.Problem) {
