@@ -30,8 +30,11 @@ struct ConfigurationPageTests {
     let directory = FileManager.default.temporaryDirectory.appending(path: "page-\(UUID())")
     try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: directory) }
+    let keys = directory.appending(path: "keys.yaml")
+    try "a: { key: x }".write(to: keys, atomically: true, encoding: .utf8)
     let file = directory.appending(path: "sheepfcgi.yaml")
-    try page.yaml().write(to: file, atomically: true, encoding: .utf8)
+    let text = try page.yaml().replacing("/etc/sheepfcgi/keys.yaml", with: keys.path())
+    try text.write(to: file, atomically: true, encoding: .utf8)
     var environment: [String: String] = [:]
     for variable in page.variables { environment[variable] = "x" }
     #expect(throws: Never.self) { try Settings.load(file: file.path(), environment: environment) }
