@@ -2,7 +2,7 @@
 ///
 /// A request is admitted by all its limits or by none: what one of them refuses costs nothing of another.
 public struct Ledger: Sendable {
-  /// Clients that are known at a time, but for those with running streams; some 12 MB.
+  /// Clients that are known at a time, but for those with running streams; less than 20 MB.
   public static let clientBound = 100_000
 
   private var clients: ClientTable
