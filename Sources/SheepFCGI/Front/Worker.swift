@@ -341,6 +341,8 @@ final class Worker {
 
   private func stop() {
     for connection in connections.all { connection.lost() }
+    // After the last stream's end was told.
+    redis?.stop()
     isStopped = true
   }
 }

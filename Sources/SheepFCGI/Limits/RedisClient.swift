@@ -8,20 +8,6 @@ import Streaming
 /// It is away from the moment when it cannot be reached or leaves a question unanswered in time, until it answers again.
 /// While it is, nobody waits: questions come back at once.
 final class RedisClient {
-  private final class Link {
-    let socket: StreamSocket
-    var isConnected = false
-    /// The login is over.
-    var isReady = false
-    var wantsWrite = true
-
-    init(_ descriptor: consuming Descriptor) {
-      socket = StreamSocket(descriptor: descriptor)
-    }
-
-    var raw: Int32 { socket.descriptor.raw }
-  }
-
   private struct Question {
     let number: Int
     let question: LedgerQuestion
@@ -34,7 +20,7 @@ final class RedisClient {
   private unowned let worker: Worker
   private let poller: Poller<Worker.Source>
   /// Nil: between two tries.
-  private var link: Link?
+  private var link: RedisLink?
   private var pipeline: RedisPipeline
   /// In their order; each waits for its answer.
   private var questions: [Question] = []
@@ -138,7 +124,7 @@ final class RedisClient {
     tried += 1
     pipeline = RedisPipeline(settings.login)
     do throws(SystemError) {
-      let link = Link(try RedisSocket.connect(to: address))
+      let link = RedisLink(try RedisSocket.connect(to: address))
       try poller.add(link.raw, [.read, .write], .redis(self))
       self.link = link
       worker.timers.schedule(linkTimer, at: worker.now + loginTime)
@@ -158,7 +144,7 @@ final class RedisClient {
     if self.link === link, readiness.canWrite || !pipeline.output.isEmpty { flush() }
   }
 
-  private func read(from link: Link) {
+  private func read(from link: RedisLink) {
     while self.link === link {
       var fault: RedisPipeline.Fault?
       var events: [RedisPipeline.Event] = []
@@ -215,7 +201,7 @@ final class RedisClient {
     watch(link, wantsWrite: false)
   }
 
-  private func watch(_ link: Link, wantsWrite: Bool) {
+  private func watch(_ link: RedisLink, wantsWrite: Bool) {
     guard link.wantsWrite != wantsWrite else { return }
     link.wantsWrite = wantsWrite
     var interest = Poller<Worker.Source>.Interest.read
