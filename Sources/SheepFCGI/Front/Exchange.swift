@@ -41,6 +41,8 @@ final class Exchange: UpstreamListener {
   /// The attempt that runs has said something, or ended well.
   private var hasSucceeded = false
   private var isOver = false
+  /// Whether somebody may be asked.
+  private var hasTurn: Bool
   /// An attempt runs, and where it fails the provider has.
   private var isAttempting = false
   /// That of the model that is being asked. Unchecked, as `lastTokenAt` is: nothing that is called for a token while one
@@ -51,13 +53,18 @@ final class Exchange: UpstreamListener {
   /// What `noteProgress` has counted so far.
   private var noted: (sentBytes: Int, heldUp: Int64, at: Instant)
 
-  init(_ plan: StreamPlan, for connection: Connection, on worker: Worker) {
+  /// - Parameter waits: nobody is to be asked before `takeTurn`.
+  init(_ plan: StreamPlan, for connection: Connection, on worker: Worker, waits: Bool) {
     self.plan = plan
     self.connection = connection
     self.worker = worker
     let settings = worker.settings
     let now = worker.now
-    attempts = Self.attempts(of: plan, on: worker)
+    hasTurn = !waits
+    // Who is admitted by a breaker is expected to ask.
+    attempts =
+      waits
+      ? Attempts(settings.retry.policy, models: plan.targets.count) { _ in true } : Self.attempts(of: plan, on: worker)
     let target = plan.targets[attempts.current]
     tally = target.tally
     noted = (0, 0, now)
@@ -100,8 +107,11 @@ final class Exchange: UpstreamListener {
   func takeTurn(queuedSince queued: Instant?) {
     queuedMilliseconds = queued.map { $0.milliseconds(to: worker.now) }
     lifecycle.takeTurn(at: worker.now)
-    // Who may be asked was another matter when it came.
     attempts = Self.attempts(of: plan, on: worker)
+    hasTurn = true
+    tally = target.tally
+    noted.at = worker.now
+    if attempts.current > 0 { plan.targets[0].tally.figures.fallbacks += 1 }
     beginAttempt()
   }
 
@@ -359,6 +369,8 @@ final class Exchange: UpstreamListener {
   }
 
   private func countEnd() {
+    // Until its turn it waited for neither of them.
+    if !hasTurn { noted.at = worker.now }
     noteProgress()
     tally.ended(lifecycle, at: worker.now)
     if isAttempting, case .failed(let failure)? = lifecycle.outcome {

@@ -218,8 +218,9 @@ final class Worker {
   var hasRoom: Bool { exchanges.count + antechamber.count < streamBound + settings.queue.length }
 
   func begin(_ plan: StreamPlan, for connection: Connection) {
-    let exchange = Exchange(plan, for: connection, on: self)
-    if plan.admission?.isProvisional ?? false || isFull {
+    let waits = plan.admission?.isProvisional ?? false || isFull
+    let exchange = Exchange(plan, for: connection, on: self, waits: waits)
+    if waits {
       antechamber.enter(exchange)
     } else {
       hold(exchange)
