@@ -58,17 +58,20 @@ struct Router {
       // An EventSource that nobody closed comes back for what it has had: 204 tells it to stop.
       return answer(status: 204, [], context, connection)
     }
-    // Before anything is counted, and before the body is read.
-    try checkRoom()
+    if let failure = lackOfRoom {
+      // Nothing is counted of it; but what is wrong with it will be wrong later too.
+      _ = try StreamPlan(request, context, nil, as: dialect, on: worker)
+      throw failure
+    }
+    // Before the body is read.
     let admission = try ClientCheck.admission(of: request, context.key, on: worker)
     worker.begin(try StreamPlan(request, context, admission, as: dialect, on: worker), for: connection)
   }
 
-  private func checkRoom() throws(Failure) {
-    if worker.isDraining { throw Worker.shuttingDown }
-    guard worker.hasRoom else {
-      throw Failure(.overloaded, "all of the server's streams are taken; ask again", retryAfter: 1)
-    }
+  private var lackOfRoom: Failure? {
+    if worker.isDraining { return Worker.shuttingDown }
+    if worker.hasRoom { return nil }
+    return Failure(.overloaded, "all of the server's streams are taken; ask again", retryAfter: 1)
   }
 
   /// All of them, or the one that the path names.
