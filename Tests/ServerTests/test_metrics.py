@@ -229,6 +229,23 @@ def test_a_stream_that_fails_is_one_failure_of_its_provider(sites, mock, prompt,
     assert seen("requests_total", route="/stream", status=code) == 1
 
 
+def test_who_waits_and_who_was_refused_by_a_limit_is_counted(sites, mock):
+    limits = {"streams": 1, "client": {"by": "address", "streams": 2}}
+    site = sites.site(mock, limits=limits, queue={"length": 2})
+    with site.ask("n=100000 rate=20") as running, site.ask("n=1") as waiting:
+        assert running.next_token()
+        assert waiting.next_event().data == "place 1 in the queue"
+        with site.ask("n=1") as refused:
+            assert refused.problem(429, "rate_limited")["limit"] == "client_streams"
+        seen = figures(site)
+        assert (seen("streams"), seen("streams_queued"), seen("redis_away")) == (1, 1, 0)
+        assert seen("limit_refusals_total", limit="client_streams") == 1
+        assert seen.sum("limit_refusals_total") == 1
+        told = status(site, "json&full")
+        assert (told["streams"], told["streams_queued"], told["limit_refusals"], told["redis"]) == (1, 1, 1, None)
+        assert sorted(each["state"] for each in told["running"]) == ["queued", "streaming"]
+
+
 def test_what_is_not_the_provider_s_fault_is_no_failure_of_it(sites, mock):
     site = sites.site(mock, limits={"streams": 1})
     with site.ask("n=2 stall=1") as answer:

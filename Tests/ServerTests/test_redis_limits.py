@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from harness.figures import figures, status
 from harness.keys import KeyFile, bearer
 from harness.paths import SHEEPFCGI
 from harness.process import environment
@@ -252,6 +253,7 @@ def test_redis_stops_and_starts_under_running_streams(sites, mock, when_away):
             each.next_token()
         redis.end()
         is_away(site)
+        assert status(site)["redis"] == "away" and figures(site)("redis_away") == 1
         begun = time.monotonic()
         if when_away == "open":
             # The process's own count knows of the streams that Redis admitted.
@@ -273,6 +275,7 @@ def test_redis_stops_and_starts_under_running_streams(sites, mock, when_away):
             assert answer.status == 200
         redis = sites.keep(Redis(directory))
         is_back(site)
+        assert status(site)["redis"] == "there" and figures(site)("redis_away") == 0
         for each in running:
             each.next_token()
     assert told(site) == (1, 1)

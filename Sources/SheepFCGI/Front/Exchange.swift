@@ -373,6 +373,7 @@ final class Exchange: UpstreamListener {
     if !hasTurn { noted.at = worker.now }
     noteProgress()
     tally.ended(lifecycle, at: worker.now)
+    if case .failed(let failure)? = lifecycle.outcome, let limit = failure.limit { worker.tally.refused(limit) }
     if isAttempting, case .failed(let failure)? = lifecycle.outcome {
       worker.tally.attemptFailed(failure.kind, of: target.endpoint.provider.name)
     }

@@ -161,6 +161,7 @@ struct Router {
     var bytes: [UInt8] = []
     header.write(to: &bytes)
     bytes += body
+    if let limit { worker.tally.refused(limit) }
     worker.tally.requestEnded(route: context.route, status: header.status)
     worker.accessLog.write(
       context, status: header.status, ended: ended, limit: limit, bytes: bytes.count, at: worker.now)

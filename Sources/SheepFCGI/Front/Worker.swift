@@ -260,9 +260,10 @@ final class Worker {
     for exchange in exchanges.values { exchange.noteProgress() }
     var report = WorkerReport(
       worker: handle.number, figures: tally.figures, connections: connections.count, streams: exchanges.count,
-      paused: exchanges.values.count { $0.lifecycle.buffer.isPaused })
+      paused: exchanges.values.count { $0.lifecycle.buffer.isPaused }, queued: antechamber.queued)
     if isFull {
-      report.running = exchanges.values.map { StreamReport($0.plan.context, $0.lifecycle) }
+      report.running = exchanges.values.map { StreamReport($0.plan.context, $0.lifecycle, isQueued: false) }
+      report.running += antechamber.all.map { StreamReport($0.plan.context, $0.lifecycle, isQueued: true) }
     }
     return report
   }

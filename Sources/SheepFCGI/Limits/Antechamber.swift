@@ -24,6 +24,8 @@ final class Antechamber {
   }
 
   var count: Int { members.count }
+  /// Of them those that wait for a slot.
+  var queued: Int { line.count }
   var isEmpty: Bool { members.isEmpty }
   var all: [Exchange] { members.values.map(\.exchange) }
 

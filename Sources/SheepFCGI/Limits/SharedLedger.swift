@@ -22,6 +22,9 @@ final class SharedLedger: Sendable {
     ledger.withLock { $0.takeBack(claims, at: now, wall: wall) }
   }
 
+  /// Whether any worker's connection to Redis is away.
+  var isAway: Bool { away.withLock { $0 > 0 } }
+
   /// A worker's connection to Redis went away, or came back.
   /// - Returns: whether that is news: it is the first that went, or the last that came.
   func note(isAway: Bool) -> Bool {

@@ -9,6 +9,8 @@ struct Figures: Sendable {
   }
 
   var requests: [Request: Int] = [:]
+  /// Requests that a client's or a key's limit has refused.
+  var refusals: [Limit: Int] = [:]
   /// By `provider/model`.
   var models: [String: ModelFigures] = [:]
   /// Failed attempts, by provider and type.
@@ -16,6 +18,7 @@ struct Figures: Sendable {
 
   static func += (sum: inout Figures, other: Figures) {
     sum.requests.merge(other.requests, uniquingKeysWith: +)
+    sum.refusals.merge(other.refusals, uniquingKeysWith: +)
     for (name, model) in other.models { sum.models[name, default: ModelFigures()] += model }
     for (name, errors) in other.providerErrors {
       sum.providerErrors[name, default: [:]].merge(errors, uniquingKeysWith: +)

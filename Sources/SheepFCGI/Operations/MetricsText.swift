@@ -14,6 +14,7 @@ struct MetricsText {
   static func write(_ survey: Survey, _ format: ExpositionWriter.Format) -> [UInt8] {
     var text = MetricsText(survey: survey, writer: ExpositionWriter(format))
     text.writeFront()
+    text.writeLimits()
     text.writeStreams()
     text.writeWaiting()
     text.writeProviders()
@@ -32,7 +33,18 @@ struct MetricsText {
     }
     gauge("sheepfcgi_connections", "Connections from the web server.", survey.connections)
     gauge("sheepfcgi_streams", "Streams that are open.", survey.streams)
+    gauge("sheepfcgi_streams_queued", "Requests that wait for a stream to end.", survey.queued)
     gauge("sheepfcgi_streams_paused", "Open streams whose provider is paused, as the client is slow.", survey.paused)
+  }
+
+  private mutating func writeLimits() {
+    writer.family(.counter, "sheepfcgi_limit_refusals", "Requests that a limit has refused, by which.")
+    for limit in Limit.allCases {
+      writer.sample([("limit", limit.rawValue)], survey.figures.refusals[limit] ?? 0)
+    }
+    gauge(
+      "sheepfcgi_redis_away", "1 while limits are not counted together with other processes, as they should be.",
+      survey.isRedisAway == true ? 1 : 0)
   }
 
   private mutating func writeStreams() {

@@ -21,6 +21,9 @@ struct Survey {
   private(set) var connections = 0
   private(set) var streams = 0
   private(set) var paused = 0
+  private(set) var queued = 0
+  /// Nil: nothing is counted there.
+  let isRedisAway: Bool?
   /// The oldest first.
   private(set) var running: [StreamReport] = []
 
@@ -38,12 +41,14 @@ struct Survey {
     let inheritsSocket = pool.listeners.contains { $0.isInherited && $0.raw == 0 }
     otherProcesses = inheritsSocket ? ProcessFigures.sharingDescriptorZero() : 0
     breakers = worker.breakers
+    isRedisAway = worker.redis == nil ? nil : worker.ledger.isAway
     lostLogLines = worker.accessLog.queue.lostCount
     for report in reports {
       figures += report.figures
       connections += report.connections
       streams += report.streams
       paused += report.paused
+      queued += report.queued
       running += report.running
     }
     running.sort { $0.startedAt < $1.startedAt }

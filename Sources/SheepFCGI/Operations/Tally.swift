@@ -4,12 +4,13 @@ import Streaming
 /// its worker's thread.
 final class Tally {
   private var requests: [Figures.Request: Int] = [:]
+  private var refusals: [Limit: Int] = [:]
   private var providerErrors: [String: [Failure.Kind: Int]] = [:]
   private var models: [String: ModelTally] = [:]
 
   /// All of it, as it stands.
   var figures: Figures {
-    Figures(requests: requests, models: models.mapValues(\.figures), providerErrors: providerErrors)
+    Figures(requests: requests, refusals: refusals, models: models.mapValues(\.figures), providerErrors: providerErrors)
   }
 
   /// That of a model, which keeps it however often the settings are read anew.
@@ -23,6 +24,11 @@ final class Tally {
   /// A request has its answer, or nobody who waits for it.
   func requestEnded(route: String, status: Int) {
     requests[Figures.Request(route: Route(path: route), status: status), default: 0] += 1
+  }
+
+  /// Who asked has used up what it may have.
+  func refused(_ limit: Limit) {
+    refusals[limit, default: 0] += 1
   }
 
   func attemptFailed(_ kind: Failure.Kind, of provider: String) {

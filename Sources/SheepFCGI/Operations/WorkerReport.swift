@@ -10,13 +10,17 @@ struct WorkerReport: Sendable {
   var streams: Int
   /// Those of them whose provider stands still because the client takes too little.
   var paused: Int
-  /// Each of the streams, where that was asked for.
+  /// Requests that wait for a slot.
+  var queued: Int
+  /// Each of the streams, those included that have no slot yet, where that was asked for.
   var running: [StreamReport] = []
 }
 
 /// How one running stream stands. Never a prompt or a reply.
 struct StreamReport: Sendable {
   enum State: String, Sendable {
+    /// It has no slot yet, or its limits are being asked about.
+    case queued
     /// The provider has said nothing yet.
     case waiting
     case streaming
@@ -35,20 +39,23 @@ struct StreamReport: Sendable {
   let bufferedBytes: Int
   let isPaused: Bool
 
-  init(_ context: RequestContext, _ lifecycle: Lifecycle) {
+  /// - Parameter isQueued: nobody may be asked yet.
+  init(_ context: RequestContext, _ lifecycle: Lifecycle, isQueued: Bool) {
     id = context.id
     route = context.route
     model = lifecycle.speaker.model
-    state =
-      if lifecycle.isOver { .sending } else if !lifecycle.isRunning { .retrying } else if lifecycle.hasOutput {
-        .streaming
-      } else {
-        .waiting
-      }
+    state = Self.state(lifecycle, isQueued: isQueued)
     startedAt = lifecycle.startedAt
     tokens = lifecycle.tokenCount
     bufferedBytes = lifecycle.buffer.count
     isPaused = lifecycle.buffer.isPaused
+  }
+
+  private static func state(_ lifecycle: Lifecycle, isQueued: Bool) -> State {
+    if lifecycle.isOver { return .sending }
+    if isQueued { return .queued }
+    if !lifecycle.isRunning { return .retrying }
+    return lifecycle.hasOutput ? .streaming : .waiting
   }
 
   /// Milliseconds. Its own worker may have looked at the clock a little later than who tells it.

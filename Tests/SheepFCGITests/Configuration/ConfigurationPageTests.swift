@@ -9,7 +9,8 @@ struct ConfigurationPageTests {
   private let page: ConfigurationPage
   /// Properties that a file does not set under a name of their own.
   private static let unwritten: Set = [
-    "log.place", "providers.missing_key", "providers.secret_files", "providers.name", "providers.headers.name",
+    "status.allow.base.high", "status.allow.base.low", "status.allow.bits", "log.place", "providers.missing_key",
+    "providers.secret_files", "providers.name", "providers.headers.name",
     "providers.headers.value", "providers.headers.is_secret", "providers.models.name",
   ]
   /// Where a key is called otherwise than its property.
