@@ -33,7 +33,7 @@ def narrow(sites, mock):
 def test_a_flood_of_connections_keeps_nobody_out(narrow, mock, said):
     """Their clocks would give them minutes; whoever really asks has their descriptors long before."""
     with contextlib.ExitStack() as stack:
-        running = stack.enter_context(begin_stream(narrow.address, "n=200 rate=20"))
+        running = stack.enter_context(begin_stream(narrow.address, "n=60 rate=20"))
         events = running.events()
         assert events.next_token()
         kept = stack.enter_context(FastCGI(narrow.address))
