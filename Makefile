@@ -72,7 +72,8 @@ packages: need-swift
 sanitize: packages build .venv/installed.txt
 	swift test --disable-xctest --sanitize=address --scratch-path .build-asan
 	swift test --disable-xctest --sanitize=thread --scratch-path .build-tsan
-	SANITIZER=address SHEEPFCGI="$$PWD/.build-asan/debug/sheepfcgi" MOCK_PROVIDER="$$PWD/$(BUILD)/mock-provider" \
+	SANITIZER=address LSAN_OPTIONS="suppressions=$$PWD/Tests/ServerTests/leaks.supp:print_suppressions=0" \
+	  SHEEPFCGI="$$PWD/.build-asan/debug/sheepfcgi" MOCK_PROVIDER="$$PWD/$(BUILD)/mock-provider" \
 	  $(PYTHON) -m pytest Tests/ServerTests $(ARGS)
 	SANITIZER=thread TSAN_OPTIONS=halt_on_error=1 \
 	  SHEEPFCGI="$$PWD/.build-tsan/debug/sheepfcgi" MOCK_PROVIDER="$$PWD/$(BUILD)/mock-provider" \
