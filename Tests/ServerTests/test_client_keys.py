@@ -104,16 +104,17 @@ def test_the_page_goes_without_a_key_and_a_key_that_it_sends_counts(keyed):
         assert answer.all_events().done
 
 
-def test_all_means_everywhere_but_ping(sites, mock):
+def test_all_means_everywhere_but_for_operators(sites, mock):
     site = make_site(sites, mock, required="all")
     with site.ask("n=1") as answer:
         answer.problem(401, "unauthorized")
     with site.ask("n=1", headers=bearer(ALICE)) as answer:
         assert answer.all_events().done
-    with site.get("/ping") as answer:
-        assert answer.status == 200
-    with site.get("/ping", bearer("sk-wrong")) as answer:
-        assert answer.status == 200
+    for path in ("/ping", "/status", "/metrics"):
+        with site.get(path) as answer:
+            assert answer.status == 200
+        with site.get(path, bearer("sk-wrong")) as answer:
+            assert answer.status == 200
 
 
 def test_a_preflight_needs_no_key_and_a_page_can_read_the_401(sites, mock):

@@ -16,6 +16,7 @@ import pytest
 from harness.nginx import change, command, scgi_variant, with_chat, write_files
 from harness.paths import NGINX_FILES, SHEEPFCGI
 from harness.process import environment
+from harness.redis import Redis
 from harness.tls import make_certificate, server_context
 from harness.waiting import free_port, wait_until
 from harness.worker import KEY, listen_word, settings
@@ -419,6 +420,42 @@ def test_a_key_that_others_may_read_is_told(sites, doctor, mode, level, where):
     report.says("configuration.secret_file", level, str(file))
     file.parent.chmod(0o700)
     doctor("--offline", providers={"mock": provider}).says("configuration.secret_file", "ok")
+
+
+# The log, and Redis
+
+
+@pytest.mark.parametrize(
+    "to, level, remedy",
+    [
+        ("{directory}/new.log", "ok", None),
+        ("{directory}/nowhere/new.log", "problem", "create {directory}/nowhere/"),
+        ("journald:{directory}/nowhere", "problem", "start the daemon"),
+        ("stderr", "ok", None),
+    ],
+)
+def test_a_log_that_cannot_be_opened_is_told_and_none_is_made(doctor, sites, to, level, remedy):
+    directory = sites.directory()
+    report = doctor("--offline", log={"to": to.format(directory=directory)})
+    report.says("log.destination", level, *([remedy.format(directory=directory)] if remedy else []))
+    assert not list(directory.iterdir())
+
+
+def test_a_redis_that_is_there_away_or_refuses_the_password_is_told(doctor, sites):
+    redis = sites.keep(Redis(sites.directory()))
+    doctor(redis={"url": redis.url}).says("redis.login", "ok")
+    refused = doctor(redis={"url": redis.url, "password": "$REDIS_PASSWORD"}, env={"REDIS_PASSWORD": "sk-redis"})
+    refused.says("redis.login", "problem")
+    assert "sk-redis" not in json.dumps(refused.findings)
+    redis.end()
+    away = doctor(redis={"url": redis.url, "when_away": "closed"})
+    away.says("redis.login", "problem", "who has a limit is refused")
+
+
+def test_a_redis_that_says_nothing_holds_nobody_up(doctor):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        report = doctor(redis={"url": f"redis://127.0.0.1:{silent.getsockname()[1]}"})
+    report.says("redis.login", "problem", "does not answer")
 
 
 # Providers

@@ -19,11 +19,14 @@ struct Examination {
     let nginx = NginxSource.read(file: nginxFile, environment)
     findings += SocketCheck(addresses, settings, environment, web: Self.webServer(nginx)).findings
     findings += DescriptorCheck(settings).findings
+    findings += LogCheck(settings.log).findings
     switch nginx {
     case .found(let directives): findings += NginxCheck(directives, addresses, settings).findings
     case .missing(let finding): findings.append(finding)
     }
-    if !isOffline { findings += ProviderCheck(settings).findings }
+    guard !isOffline else { return }
+    if let redis = settings.redis { findings += RedisCheck(redis).findings }
+    findings += ProviderCheck(settings).findings
   }
 
   /// Whom nginx's processes run as.

@@ -2,10 +2,13 @@ import Streaming
 
 /// Who asks, by what the web server tells, and whether one more request of theirs may pass.
 enum ClientCheck {
+  /// They have a guard of their own (`status.allow`), or need none.
+  private static let operatorsRoutes = ["/ping", "/status", "/metrics"]
+
   /// The key that the request brings; nil: none, and none is needed.
   static func key(of request: Request, _ access: Settings.ClientAccess?) throws(Failure) -> ClientKey? {
     // A browser asks without a key whether it may send one (Fetch standard, 4.8).
-    guard let access, request.path != "/ping", request.method != "OPTIONS" else { return nil }
+    guard let access, !operatorsRoutes.contains(request.path), request.method != "OPTIONS" else { return nil }
     if let presented = ClientKeys.presented(request.params) {
       guard let key = access.keys.owner(of: presented) else {
         throw Failure(.unauthorized, "this key is not one of the site's; ask its operator for one")

@@ -183,7 +183,7 @@ final class RedisClient {
   /// Sends what waits, as far as the socket takes it.
   private func flush() {
     guard let link, link.isConnected else { return }
-    if link.isReady, !isAway { for words in unsent.take(prefix: settings.prefix) { pipeline.tell(words) } }
+    takeReleases(link)
     if !pipeline.output.isEmpty, worker.timers.isIdle(linkTimer) {
       heardAt = worker.now
       worker.timers.schedule(linkTimer, at: worker.now + silenceTime)
@@ -191,7 +191,9 @@ final class RedisClient {
     let nothing: [UInt8] = []
     while !pipeline.output.isEmpty {
       switch link.socket.write(pipeline.output, nothing.span, nothing) {
-      case .bytes(let count): pipeline.output.removeFirst(count)
+      case .bytes(let count):
+        pipeline.output.removeFirst(count)
+        if pipeline.output.isEmpty { takeReleases(link) }
       case .blocked:
         guard pipeline.output.count <= Self.outputBound else { return failed("it reads nothing") }
         return watch(link, wantsWrite: true)
@@ -199,6 +201,11 @@ final class RedisClient {
       }
     }
     watch(link, wantsWrite: false)
+  }
+
+  private func takeReleases(_ link: RedisLink) {
+    guard link.isReady, !isAway, !unsent.isEmpty else { return }
+    for words in unsent.take(prefix: settings.prefix) { pipeline.tell(words) }
   }
 
   private func watch(_ link: RedisLink, wantsWrite: Bool) {

@@ -7,6 +7,8 @@ struct UnsentReleases {
   /// As many as there are keys, for each day.
   private static let tokenBound = 100_000
 
+  private static let batch = 1000
+
   private struct Day: Hashable {
     let key: String
     let wall: Int
@@ -22,10 +24,15 @@ struct UnsentReleases {
     if tokens.count < Self.tokenBound || tokens[day] != nil { tokens[day, default: 0] += count }
   }
 
-  /// The commands that tell it.
+  var isEmpty: Bool { leases.isEmpty && tokens.isEmpty }
+
+  /// The commands that tell it, of some at a time: all at once could be more than a connection takes.
   mutating func take(prefix: String) -> [[String]] {
-    defer { self = UnsentReleases() }
-    return leases.flatMap { LedgerScript.release($0.lease, $0.claims, prefix: prefix) }
-      + tokens.flatMap { LedgerScript.add(tokens: $0.value, toKey: $0.key.key, prefix: prefix, wall: $0.key.wall) }
+    let released = leases.suffix(Self.batch)
+    leases.removeLast(released.count)
+    let added = Array(tokens.prefix(Self.batch))
+    for (day, _) in added { tokens[day] = nil }
+    return released.flatMap { LedgerScript.release($0.lease, $0.claims, prefix: prefix) }
+      + added.flatMap { LedgerScript.add(tokens: $0.value, toKey: $0.key.key, prefix: prefix, wall: $0.key.wall) }
   }
 }

@@ -61,13 +61,17 @@ final class Replacement {
   }
 
   /// Ends what has failed, or fails by this. Not by TERM: draining, it would remove the socket's file, which is still ours.
+  /// - Parameter isFailing: it ends by itself, and is to say how.
   /// - Returns: how it ended, in words.
-  func end() -> String {
-    // Most have ended by themselves, and are to say how.
+  func end(isFailing: Bool) -> String {
     var status: Int32 = 0
-    let deadline = Clock.now() + .milliseconds(200)
+    let begun = Clock.now()
+    let killing = isFailing ? begun + .milliseconds(200) : begun
     while waitpid(between, &status, WNOHANG) == 0 {
-      if Clock.now() >= deadline { kill(pid, SIGKILL) }
+      let now = Clock.now()
+      if now >= killing { kill(pid, SIGKILL) }
+      // Signals and the watchdog do not wait for one that the kernel holds.
+      guard now < begun + .seconds(2) else { return "killed, and not gone yet" }
       usleep(2000)
     }
     return status & 0x7F == 0 ? "exit status \(status >> 8 & 0xFF)" : "ended by signal \(status & 0x7F)"

@@ -17,7 +17,11 @@ struct Server: ~Copyable {
   /// Those that the workers follow.
   private var settings: Settings
   /// Reads the settings anew.
-  private let reload: () throws -> Settings
+  private let reload: @Sendable () throws -> Settings
+  /// A thread reads them.
+  private var isReloading = false
+  /// They were to be read again while they were read.
+  private var mustReloadAgain = false
 
   private var life = ProcessLife()
   /// From the process before us, until we serve.
@@ -26,14 +30,17 @@ struct Server: ~Copyable {
   private var replacement: Replacement?
   private var watchdog: Watchdog?
 
-  private enum Source { case signal, worker, replacement }
-  private enum WorkerEvent: Sendable {
-    case began
-    case ended(SystemError?)
+  private enum Source { case signal, thread, replacement }
+  /// What other threads tell this one.
+  private enum ThreadEvent: Sendable {
+    case workerBegan
+    case workerEnded(SystemError?)
+    case settingsRead(Settings)
+    case settingsAreWrong(String)
   }
 
   private let poller: Poller<Source>
-  private let events: Mailbox<WorkerEvent>
+  private let events: Mailbox<ThreadEvent>
   /// Workers that run.
   private var workersLeft: Int
 
@@ -41,17 +48,17 @@ struct Server: ~Copyable {
   ///   - signals: made of `ProcessLife.signals`, before there was anything that a signal must not leave behind.
   ///   - queue: to where `settings.log` says.
   ///   - handover: told when all workers wait for connections.
-  ///   - reload: for HUP.
+  ///   - reload: for HUP; on a thread of its own.
   init(
     signals: consuming SignalDescriptor, settings: Settings, log queue: LogQueue, listeners: [Listener],
     peers: AllowedPeers, workers: Int, manager: ServiceManager?, replacing handover: Handover?,
-    program: Replacement.Invocation, reload: @escaping () throws -> Settings
+    program: Replacement.Invocation, reload: @escaping @Sendable () throws -> Settings
   ) throws(SystemError) {
     let handler = LogQueueHandler(queue)
     let log = Logger(label: "sheepfcgi") { _ in handler }
     let pool = try Pool(
       listeners: listeners, peers: peers, workers: workers, log: log, accessLog: AccessLog(queue: queue))
-    let (poller, events) = (try Poller<Source>(capacity: 4), try Mailbox<WorkerEvent>())
+    let (poller, events) = (try Poller<Source>(capacity: 4), try Mailbox<ThreadEvent>())
     (self.pool, self.poller, self.events) = (pool, poller, events)
     workersLeft = workers
     self.signals = signals
@@ -76,14 +83,14 @@ struct Server: ~Copyable {
     mallopt(M_MMAP_THRESHOLD, 128 << 10)
     curl_global_init(Int(CURL_GLOBAL_DEFAULT))
     try poller.add(signals.descriptor, .read, .signal)
-    try poller.add(events.descriptor, .read, .worker)
+    try poller.add(events.descriptor, .read, .thread)
     let threads = try startWorkers()
     var workersToBegin = threads.count
     while workersLeft > 0 {
       let count = poller.wait(milliseconds: timeout())
       for index in 0..<count {
         switch poller.event(index)?.target {
-        case .worker?: try receiveEvents(&workersToBegin)
+        case .thread?: try receiveEvents(&workersToBegin)
         case .signal?: while let signal = signals.take() { obey(signal) }
         case .replacement?: listenToReplacement()
         case nil: break
@@ -105,11 +112,11 @@ struct Server: ~Copyable {
         try Thread(name: "worker-\(number)") {
           do throws(SystemError) {
             let worker = try Worker(handle, in: pool, settings: settings)
-            events.post(.began)
+            events.post(.workerBegan)
             worker.run()
-            events.post(.ended(nil))
+            events.post(.workerEnded(nil))
           } catch {
-            events.post(.ended(error))
+            events.post(.workerEnded(error))
           }
         })
     }
@@ -119,14 +126,22 @@ struct Server: ~Copyable {
   private mutating func receiveEvents(_ workersToBegin: inout Int) throws(SystemError) {
     for event in events.take() {
       switch event {
-      case .began:
+      case .workerBegan:
         workersToBegin -= 1
         if workersToBegin == 0 { serves() }
-      case .ended(nil): workersLeft -= 1
+      case .workerEnded(nil): workersLeft -= 1
       // The others would serve on with less than was asked for; whoever started us shall see it instead.
-      case .ended(let failure?):
+      case .workerEnded(let failure?):
         handover?.tellFailure("\(failure)")
         throw failure
+      case .settingsRead(let settings):
+        follow(settings)
+        reloadEnded()
+      case .settingsAreWrong(let why):
+        // Whoever has moved the log away waits for it all the same.
+        reopenLog(settings.log)
+        log.error("the old configuration stays in force: \(why)")
+        reloadEnded()
       }
     }
   }
@@ -150,7 +165,7 @@ struct Server: ~Copyable {
   private mutating func obey(_ signal: Int32) {
     switch life.receive(signal) {
     case .nothing: break
-    case .reload: reloadSettings()
+    case .reload: startReload()
     case .replace: startReplacement()
     case .refuse(let why): log.warning("USR2: \(why)")
     case .drain: drain()
@@ -178,23 +193,40 @@ struct Server: ~Copyable {
     _exit(0)
   }
 
-  private mutating func reloadSettings() {
-    manager?.tell("RELOADING=1", "MONOTONIC_USEC=\(Clock.now().nanoseconds / 1000)")
-    defer { manager?.tell("READY=1") }
-    do {
-      let settings = try reload()
-      reopenLog(settings.log)
-      let log = self.settings.log
-      self.settings = settings
-      self.settings.log = log
-      pool.post(.settings(settings))
-      self.log.notice("the configuration was read again; listen and workers stay as they are until a restart")
-      for warning in settings.warnings { self.log.warning("\(warning)") }
-    } catch {
-      // Whoever has moved the file away waits for it all the same.
-      reopenLog(settings.log)
-      log.error("the old configuration stays in force: \(error)")
+  /// On a thread: a name that is looked up, or a large file of keys, must keep neither signals nor the watchdog waiting.
+  private mutating func startReload() {
+    guard !isReloading else {
+      mustReloadAgain = true
+      return
     }
+    isReloading = true
+    manager?.tell("RELOADING=1", "MONOTONIC_USEC=\(Clock.now().nanoseconds / 1000)")
+    let (reload, events) = (reload, events)
+    do throws(SystemError) {
+      try Thread(name: "reload") {
+        do { events.post(.settingsRead(try reload())) } catch { events.post(.settingsAreWrong("\(error)")) }
+      }.detach()
+    } catch {
+      events.post(.settingsAreWrong("\(error)"))
+    }
+  }
+
+  private mutating func follow(_ settings: Settings) {
+    reopenLog(settings.log)
+    let log = self.settings.log
+    self.settings = settings
+    self.settings.log = log
+    pool.post(.settings(settings))
+    self.log.notice("the configuration was read again; listen and workers stay as they are until a restart")
+    for warning in settings.warnings { self.log.warning("\(warning)") }
+  }
+
+  private mutating func reloadEnded() {
+    manager?.tell("READY=1")
+    isReloading = false
+    guard mustReloadAgain else { return }
+    mustReloadAgain = false
+    startReload()
   }
 
   private mutating func reopenLog(_ settings: Settings.Log) {
@@ -235,7 +267,7 @@ extension Server {
       makeWay(for: started.pid)
     case .failed(let said):
       forgetReplacement()
-      let end = started.end()
+      let end = started.end(isFailing: true)
       life.replacementFailed()
       let words = said.isEmpty ? "it has said nothing here; see standard error" : said
       log.error("process \(started.pid) does not serve and this one goes on: \(end): \(words)")
@@ -261,7 +293,7 @@ extension Server {
   private mutating func giveReplacementUp(_ why: String) {
     guard let started = replacement else { return }
     forgetReplacement()
-    let end = started.end()
+    let end = started.end(isFailing: false)
     life.replacementFailed()
     log.error("process \(started.pid), which was to take this one's place, is given up: \(why): \(end)")
   }
