@@ -6,7 +6,7 @@
 struct ClientTable: Sendable {
   private struct Entry: Sendable {
     var id: ClientID
-    var account: Account
+    var account: QuotaAccount
     var older: Int32 = -1
     var newer: Int32 = -1
     var isListed = false
@@ -25,9 +25,9 @@ struct ClientTable: Sendable {
 
   var count: Int { places.count }
 
-  subscript(_ id: ClientID) -> Account { places[id].map { entries[Int($0)].account } ?? Account() }
+  subscript(_ id: ClientID) -> QuotaAccount { places[id].map { entries[Int($0)].account } ?? QuotaAccount() }
 
-  mutating func change(_ id: ClientID, at now: Instant, wall: Int, _ body: (inout Account) -> Void) {
+  mutating func change(_ id: ClientID, at now: Instant, wall: Int, _ body: (inout QuotaAccount) -> Void) {
     let place = places[id] ?? add(id)
     takeOut(place)
     body(&entries[Int(place)].account)
@@ -37,7 +37,7 @@ struct ClientTable: Sendable {
 
   private mutating func add(_ id: ClientID) -> Int32 {
     if places.count >= bound, oldest >= 0 { drop(oldest) }
-    let entry = Entry(id: id, account: Account())
+    let entry = Entry(id: id, account: QuotaAccount())
     let place: Int32
     if let known = free.popLast() {
       place = known

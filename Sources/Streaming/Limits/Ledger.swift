@@ -7,7 +7,7 @@ public struct Ledger: Sendable {
 
   private var clients: ClientTable
   /// By name. As many as the keys file ever had: an attacker with many addresses must not make them be forgotten.
-  private var keys: [String: Account] = [:]
+  private var keys: [String: QuotaAccount] = [:]
 
   public init(clientBound: Int = Ledger.clientBound) {
     clients = ClientTable(bound: clientBound)
@@ -53,9 +53,9 @@ public struct Ledger: Sendable {
   }
 
   private mutating func change(
-    _ claims: Claims, at now: Instant, wall: Int, _ body: (inout Account, Quota) -> Void
+    _ claims: Claims, at now: Instant, wall: Int, _ body: (inout QuotaAccount, Quota) -> Void
   ) {
     if let client = claims.client { clients.change(client, at: now, wall: wall) { body(&$0, claims.clientQuota) } }
-    if let key = claims.key { body(&keys[key, default: Account()], claims.keyQuota) }
+    if let key = claims.key { body(&keys[key, default: QuotaAccount()], claims.keyQuota) }
   }
 }

@@ -1,5 +1,5 @@
 /// What one client, or one key, has of its quota.
-struct Account: Equatable, Sendable {
+struct QuotaAccount: Equatable, Sendable {
   var streams = 0
   var rate = RequestRate()
   var tokens = DayTokens()
