@@ -27,8 +27,7 @@ final class ProviderProbe {
     self.provider = provider
     self.key = key
     self.easy = easy
-    let lines = provider.wire.headers(key: key.map { provider.apiKeys[$0] })
-    headers = StringList(lines + provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" })
+    headers = StringList(provider.headerLines(key: key.map { provider.apiKeys[$0] }))
     prepare(connectTimeout)
   }
 

@@ -34,16 +34,14 @@ struct AccessLog: Sendable {
     line.add("model", lifecycle.speaker.model)
     if asked != lifecycle.speaker.model { line.add("asked", asked) }
     line.add("status", lifecycle.status)
-    switch lifecycle.outcome {
-    case .done(let reason)?:
-      line.add("ended", "done")
-      line.add("finish", reason.name)
-    case .failed(let failure)?:
-      line.add("ended", failure.kind.rawValue)
+    let outcome = lifecycle.outcome ?? .clientLeft
+    line.add("ended", outcome.name)
+    switch outcome {
+    case .done(let reason): line.add("finish", reason.name)
+    case .failed(let failure):
       if let cause = failure.cause { line.add("cause", cause) }
       if let limit = failure.limit { line.add("limit", limit.rawValue) }
-    case .clientStalled?: line.add("ended", "client_stalled")
-    case .clientLeft?, nil: line.add("ended", "client_left")
+    case .clientStalled, .clientLeft: break
     }
     line.add("bytes", bytes)
     if attempts > 1 { line.add("attempts", attempts) }

@@ -78,8 +78,7 @@ struct StatusPage {
     tile("memory", Self.bytes(process.residentBytes), "\(Self.span(process.cpuSeconds)) of CPU time")
     tile("descriptors", Self.number(process.openDescriptors), "of \(Self.number(process.descriptorBound))")
     if survey.queued > 0 { tile("queue", Self.number(survey.queued), "wait for a stream to end") }
-    let refusals = survey.figures.refusals.values.reduce(0, +)
-    if refusals > 0 { tile("limits", Self.number(refusals), "requests refused") }
+    if survey.refusalCount > 0 { tile("limits", Self.number(survey.refusalCount), "requests refused") }
     if survey.isRedisAway == true { tile("Redis", "away", "limits are not counted together") }
     if survey.lostLogLines > 0 { tile("log", Self.number(survey.lostLogLines), "lines lost") }
     html += "</dl>\n"

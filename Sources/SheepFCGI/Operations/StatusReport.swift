@@ -66,7 +66,7 @@ struct StatusReport {
       ("requests", .integer(survey.requestCount)),
       ("tokens", .integer(survey.tokens)),
       ("cost_usd", .decimal(survey.cost)),
-      ("limit_refusals", .integer(survey.figures.refusals.values.reduce(0, +))),
+      ("limit_refusals", .integer(survey.refusalCount)),
       ("redis", survey.isRedisAway.map { .text($0 ? "away" : "there") } ?? .nothing),
       ("cancels", .integer(survey.ended(Lifecycle.Outcome.clientLeft.name))),
       ("stalls", .integer(survey.ended(Lifecycle.Outcome.clientStalled.name))),

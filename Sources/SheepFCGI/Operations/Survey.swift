@@ -75,6 +75,8 @@ struct Survey {
     return configured + figures.providerErrors.keys.filter { !configured.contains($0) }.sorted()
   }
 
+  /// Requests that a limit has refused.
+  var refusalCount: Int { figures.refusals.values.reduce(0, +) }
   var requestCount: Int { figures.requests.values.reduce(0, +) }
   var tokens: Int { figures.models.values.reduce(0) { $0 + $1.tokens } }
   var cost: Double { figures.models.values.reduce(0) { $0 + $1.cost } }

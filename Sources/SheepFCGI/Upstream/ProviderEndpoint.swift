@@ -23,10 +23,7 @@ final class ProviderEndpoint {
       var lines = ["Content-Type: application/json", "Accept: text/event-stream", "Expect:"]
       // Without the header, any coding would be welcome (RFC 9110, section 12.5.3).
       lines.append("Accept-Encoding: identity")
-      lines += provider.wire.headers(key: key)
-      // libcurl sends a header without a value only if a semicolon stands in the colon's place.
-      lines += provider.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-      return StringList(lines)
+      return StringList(lines + provider.headerLines(key: key))
     }
     gate = NameGate(start: start)
     forgetting = StringList(["-\(Self.hostAndPort(provider.baseURL))"])
@@ -40,6 +37,14 @@ final class ProviderEndpoint {
     let authority = url.drop { $0 != "/" }.dropFirst(2).prefix { $0 != "/" }
     let hasPort = authority.drop { $0 != "]" && authority.first == "[" }.contains(":")
     return hasPort ? String(authority) : "\(authority):\(isTLS ? 443 : 80)"
+  }
+}
+
+extension Settings.Provider {
+  /// As libcurl takes them: the key's, and those that the settings send along.
+  func headerLines(key: String?) -> [String] {
+    // libcurl sends a header without a value only if a semicolon stands in the colon's place.
+    wire.headers(key: key) + headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
   }
 }
 
