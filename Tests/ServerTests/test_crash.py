@@ -11,11 +11,10 @@ import pytest
 
 from harness.events import numbers
 from harness.paths import SANITIZER, SHEEPFCGI
-from harness.process import environment
+from harness.process import children, environment
 from harness.site import Site
 from harness.starting import NO_PROVIDER, answers, needs
 from harness.waiting import is_listening, wait_until
-from test_replacement import children
 
 
 @needs("multiwatch")

@@ -9,14 +9,13 @@ import signal
 import socket
 import stat
 import subprocess
-from pathlib import Path
 
 import pytest
 
 from harness import process
 from harness.fastcgi import FastCGI, begin_stream
 from harness.paths import DEPLOY, SHEEPFCGI
-from harness.process import Process, environment
+from harness.process import Process, children, environment
 from harness.starting import NO_PROVIDER, answers, fails, needs
 from harness.waiting import free_port, is_listening, wait_until
 from harness.worker import settings
@@ -116,10 +115,6 @@ def test_multiwatch_restarts_a_worker_that_was_killed(directory, launch):
     wait_until(lambda: len(pids := children(launched.pid)) == 2 and killed not in pids, "the killed one is replaced")
     assert other in children(launched.pid)
     assert all(answers(address) for _ in range(10))
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 # supervisord

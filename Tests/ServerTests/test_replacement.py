@@ -1,7 +1,6 @@
 """USR2: the program started anew with the listening sockets, in place of a process that goes on until its streams end."""
 
 import os
-import re
 import shutil
 import signal
 import socket
@@ -13,49 +12,11 @@ from harness import process
 from harness.crowd import Crowd
 from harness.fastcgi import FastCGI, begin_stream, request
 from harness.paths import SHEEPFCGI
+from harness.process import children
+from harness.replacement import Line
 from harness.starting import NO_PROVIDER, answers, needs
 from harness.waiting import wait_until, wait_until_steady
 from harness.worker import Worker
-
-
-class Line:
-    """A worker and the processes that take its place, one after the other."""
-
-    def __init__(self, worker):
-        self.worker = worker
-        self.pids = [worker.pid]
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        # The newest first: it has the listener.
-        for pid in reversed(self.pids[1:]):
-            process.end(pid)
-
-    @property
-    def newest(self):
-        return self.pids[-1]
-
-    def ask(self):
-        os.kill(self.newest, signal.SIGUSR2)
-
-    def replace(self):
-        """Waits until the new process serves and the old one makes way."""
-        self.worker.may_end = True
-        self.ask()
-        pattern = re.compile(r'msg="process (\d+) serves;')
-        found = wait_until(
-            lambda: pids if len(pids := pattern.findall(self.worker.log())) == len(self.pids) else None,
-            "the new process serves",
-        )
-        self.pids.append(int(found[-1]))
-
-    def wait_for_end(self, pid):
-        wait_until(lambda: not process.is_alive(pid) or self._reaps(pid), f"process {pid} has ended")
-
-    def _reaps(self, pid):
-        return pid == self.worker.pid and self.worker.has_ended()
 
 
 @pytest.fixture
@@ -308,7 +269,3 @@ def test_under_systemd_without_notification_it_is_refused(sites):
 def said(worker, text):
     [line] = [line for line in worker.log().splitlines() if text in line]
     return line
-
-
-def children(pid):
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]

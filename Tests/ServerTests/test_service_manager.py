@@ -6,8 +6,8 @@ import socket
 import pytest
 
 from harness.fastcgi import begin_stream
+from harness.replacement import Line
 from harness.starting import NO_PROVIDER, answers
-from test_replacement import Line
 
 
 class Manager:

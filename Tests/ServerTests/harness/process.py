@@ -145,6 +145,10 @@ def end(pid, limit=30):
             time.sleep(0.01)
 
 
+def children(pid):
+    return [int(child) for child in _read(f"/proc/{pid}/task/{pid}/children").split()]
+
+
 def is_alive(pid):
     try:
         return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] != "Z"
