@@ -5,8 +5,8 @@ import CFCGI
 /// It serves one request at a time (FCGI_MPXS_CONNS is 0), refuses a second one beside it, and holds back one that is
 /// sent ahead under the running one's id until that has ended.
 public struct FastCGIParser {
-  /// Bytes that answer management records and refusals; the connection sends and clears them between records.
-  public var replies: [UInt8] = []
+  /// Bytes that answer management records and refusals, for between two records of an answer.
+  private var replies: [UInt8] = []
   /// The id under which the current request's answer goes out.
   public private(set) var requestID: UInt16 = 0
   /// Whether the connection outlives the current request.
@@ -44,6 +44,12 @@ public struct FastCGIParser {
     case .idle: !header.isEmpty || record != nil
     case .running: false
     }
+  }
+
+  /// Moves what answers management records to the end of `output`.
+  public mutating func takeReplies(into output: inout [UInt8]) {
+    output += replies
+    replies = []
   }
 
   /// The answer to the running request has ended; the next one may begin.
