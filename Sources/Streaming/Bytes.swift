@@ -100,6 +100,8 @@ extension [UInt8] {
     append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
+  // Disfavoured: a literal is to be taken for what it is above, which costs nothing to look into.
+  @_disfavoredOverload
   public mutating func append(_ text: String) {
     append(text.utf8.span)
   }

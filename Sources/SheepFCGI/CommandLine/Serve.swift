@@ -24,7 +24,7 @@ struct Serve: ParsableCommand {
 
   func run() throws {
     let environment = ProcessInfo.processInfo.environment
-    let program = Replacement.Invocation()
+    let program = Invocation()
     let handover = Handover.take(environment)
     do {
       // Before the first listener and the first thread: from here on a signal drains, and leaves no socket behind.

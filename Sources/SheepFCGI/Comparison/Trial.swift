@@ -38,7 +38,8 @@ final class Trial: UpstreamListener {
 
   func upstreamSent(_ bytes: Span<UInt8>) {
     let now = Clock.now()
-    _ = lifecycle.receive(bytes, at: now)
+    var room: [UInt8] = []
+    _ = lifecycle.receive(bytes, into: &room, at: now)
     act(at: now)
   }
 
@@ -68,7 +69,8 @@ final class Trial: UpstreamListener {
     if firstTokenAt == nil, lifecycle.hasOutput, lifecycle.outcome == nil || lifecycle.tokenCount > 0 {
       firstTokenAt = now
     }
-    lifecycle.clientTook(lifecycle.buffer.count, at: now)
+    var room: [UInt8] = []
+    _ = lifecycle.send(returning: &room, at: now) { waiting, _ in (waiting.count, ()) }
     guard outcome == nil else { return }
     switch lifecycle.outcome {
     case .done?: outcome = .measured(measurement(at: now))

@@ -38,7 +38,7 @@ enum NginxSource {
     }
     do {
       let child = try ChildOutput.run(program, ["-T"], limit: .seconds(20))
-      guard child.status == 0 else { return .missing(refusal(child.errors, program)) }
+      guard child.end == .exited(status: 0) else { return .missing(refusal(child.errors, program)) }
       return try parse(child.output, program)
     } catch let error as NginxConfiguration.Invalid {
       return .missing(.warning(check, program, "its configuration is not understood: \(error)", "report it, please"))

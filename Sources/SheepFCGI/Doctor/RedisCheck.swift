@@ -26,9 +26,9 @@ struct RedisCheck {
   private static func fault(_ address: SocketAddress, _ login: RedisPipeline.Login) -> String? {
     let deadline = Clock.now() + patience
     do throws(SystemError) {
-      let socket = StreamSocket(descriptor: try RedisSocket.connect(to: address))
+      let socket = StreamSocket(descriptor: try OutgoingSocket.connect(to: address))
       guard wait(for: Int16(POLLOUT), on: socket, until: deadline) else { return "it takes no connection" }
-      if let reason = RedisSocket.failure(of: socket.descriptor.raw) { return reason }
+      if let reason = OutgoingSocket.failure(of: socket.descriptor.raw) { return reason }
       return converse(socket, RedisPipeline(login), until: deadline)
     } catch {
       return error.reason
@@ -40,10 +40,9 @@ struct RedisCheck {
   ) -> String? {
     var pipeline = pipeline
     var input = [UInt8](repeating: 0, count: 4096)
-    let nothing: [UInt8] = []
     while true {
       if !pipeline.output.isEmpty {
-        guard case .bytes(let count) = socket.write(pipeline.output, nothing.span, nothing) else {
+        guard case .bytes(let count) = socket.write(pipeline.output.span) else {
           return "it closed the connection"
         }
         pipeline.output.removeFirst(count)

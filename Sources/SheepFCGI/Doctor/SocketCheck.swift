@@ -74,18 +74,9 @@ struct SocketCheck {
 
   /// Who called listen, by name and number.
   private static func listener(_ path: String) -> String? {
-    let opened = socket(AF_UNIX, Listener.ownType, 0)
-    guard opened >= 0 else { return nil }
-    let client = Descriptor(owning: opened)
-    guard SocketAddress(unixPath: path).withPointer({ connect(client.raw, $0, $1) }) == 0 else { return nil }
-    // struct ucred, which Glibc's module hides: pid, user, group.
-    var credentials = (pid_t(0), uid_t(0), gid_t(0))
-    var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-    guard getsockopt(client.raw, SOL_SOCKET, SO_PEERCRED, &credentials, &length) == 0, credentials.0 > 0 else {
-      return nil
-    }
-    let name = try? FileContents.read("/proc/\(credentials.0)/comm", limitBytes: 64)
-    return "\(name.map { String($0.prefix { $0 != "\n" }) } ?? "a process") (pid \(credentials.0))"
+    guard let pid = SocketFile.listener(path) else { return nil }
+    let name = try? FileContents.read("/proc/\(pid)/comm", limitBytes: 64)
+    return "\(name.map { String($0.prefix { $0 != "\n" }) } ?? "a process") (pid \(pid))"
   }
 
   private mutating func checkWebServer(_ path: String, _ subject: String) {

@@ -7,37 +7,28 @@ final class Exchange: UpstreamListener {
   private(set) var plan: StreamPlan
   private(set) var lifecycle: Lifecycle
   /// Calls to providers so far.
-  private(set) var callCount = 0
+  var callCount: Int { choice.callCount }
   /// Bytes of the answer that the web server has taken.
   var sentBytes: Int { lifecycle.buffer.takenInAll }
   /// For how long it waited for a slot; nil: it did not.
   private(set) var queuedMilliseconds: Int?
 
-  /// What the client would be told. A class, as most exchanges have none.
-  private final class Told {
-    let failure: Failure
-    let speaker: Lifecycle.Speaker
-
-    init(_ failure: Failure, of speaker: Lifecycle.Speaker) {
-      self.failure = failure
-      self.speaker = speaker
-    }
+  /// What `settle` has to do.
+  private enum Due {
+    case nothing
+    /// Most of the time: a token waits, and nothing else has come about.
+    case sending
+    case everything
   }
 
-  /// So much of a burst goes out before the rest of it is read.
-  private static let burstBytes = 16 << 10
-
-  private var attempts: Attempts
+  private var choice: TargetChoice
   private let worker: Worker
   private var connection: Connection?
   private var call: UpstreamCall?
-  /// Which of the provider's keys the attempt uses.
-  private var key: Int?
   private var timer: Timer?
-  /// Something waits to be done at the end of the loop's step; see `Worker.settle`.
-  private var isUnsettled = false
-  /// What the client is told when no attempt is left.
-  private var told: Told?
+  private var due = Due.nothing
+  /// See `Worker.settle`.
+  var nextUnsettled: Exchange?
   /// The attempt that runs has said something, or ended well.
   private var hasSucceeded = false
   private var isOver = false
@@ -45,40 +36,23 @@ final class Exchange: UpstreamListener {
   private var hasTurn: Bool
   /// An attempt runs, and where it fails the provider has.
   private var isAttempting = false
-  /// That of the model that is being asked. Unchecked, as `lastTokenAt` is: nothing that is called for a token while one
-  /// of them changes gets at it again.
-  @exclusivity(unchecked) private var tally: ModelTally
-  /// Of the last token; before the first, `past`.
-  @exclusivity(unchecked) private var lastTokenAt = Instant.past
-  /// What `noteProgress` has counted so far.
-  private var noted: (sentBytes: Int, heldUp: Int64, at: Instant)
+  /// Unchecked: nothing that it calls gets at it again.
+  @exclusivity(unchecked) private var count: ExchangeCount
 
   /// - Parameter waits: nobody is to be asked before `takeTurn`.
   init(_ plan: StreamPlan, for connection: Connection, on worker: Worker, waits: Bool) {
     self.plan = plan
     self.connection = connection
     self.worker = worker
-    let settings = worker.settings
     let now = worker.now
     hasTurn = !waits
-    // Who is admitted by a breaker is expected to ask.
-    attempts =
-      waits
-      ? Attempts(settings.retry.policy, models: plan.targets.count) { _ in true } : Self.attempts(of: plan, on: worker)
-    let target = plan.targets[attempts.current]
-    tally = target.tally
-    noted = (0, 0, now)
-    if attempts.current > 0 { plan.targets[0].tally.figures.fallbacks += 1 }
+    choice = TargetChoice(of: plan.targets, on: worker, isProvisional: waits)
+    count = ExchangeCount(of: plan.targets, asking: choice.place, at: now)
+    let target = choice.current
     lifecycle = Lifecycle(
       subject: Lifecycle.Subject(requestID: plan.context.id, fields: plan.context.fields), form: plan.form,
-      clocks: worker.clocks, mark: plan.mark, lineBound: settings.limits.lineBytes,
+      clocks: worker.clocks, mark: plan.mark, lineBound: worker.settings.limits.lineBytes,
       asking: target.speaker, on: target.wire, at: now, wallClock: Int(Clock.wall()))
-  }
-
-  private static func attempts(of plan: StreamPlan, on worker: Worker) -> Attempts {
-    Attempts(worker.settings.retry.policy, models: plan.targets.count) {
-      plan.targets[$0].endpoint.standing.admit(at: worker.now)
-    }
   }
 
   func start() {
@@ -107,11 +81,9 @@ final class Exchange: UpstreamListener {
   func takeTurn(queuedSince queued: Instant?) {
     queuedMilliseconds = queued.map { $0.milliseconds(to: worker.now) }
     lifecycle.takeTurn(at: worker.now)
-    attempts = Self.attempts(of: plan, on: worker)
+    choice = TargetChoice(of: plan.targets, on: worker)
     hasTurn = true
-    tally = target.tally
-    noted.at = worker.now
-    if attempts.current > 0 { plan.targets[0].tally.figures.fallbacks += 1 }
+    count = ExchangeCount(of: plan.targets, asking: choice.place, at: worker.now)
     beginAttempt()
   }
 
@@ -122,104 +94,62 @@ final class Exchange: UpstreamListener {
 
   // MARK: Attempts
 
-  private var target: Target { plan.targets[attempts.current] }
-
   /// Calls the provider whose turn it is.
   private func beginCall() {
-    key = nil
+    let place = choice.place
     do throws(Failure) {
-      let request = try plan.takeRequest(for: attempts.current)
-      let endpoint = target.endpoint
-      key = endpoint.standing.takeKey(at: worker.now)
+      let request = try plan.takeRequest(for: place)
+      let endpoint = choice.current.endpoint
       let call = UpstreamCall(
-        request, to: endpoint, key: key, connectTimeout: worker.settings.timeouts.connect, listener: self)
+        request, to: endpoint, key: choice.takeKey(), connectTimeout: worker.settings.timeouts.connect, listener: self)
       self.call = call
-      callCount += 1
       isAttempting = true
       endpoint.gate.pass(call, at: worker.now)
     } catch {
-      follow(error, .refused, hasFreshKey: false)
+      follow(choice.refused(error, for: plan.context.id), after: place)
     }
   }
 
   /// An attempt has failed before any output: another follows, or the client is told.
   private func attemptFailed(_ failure: Failure, _ verdict: Verdict) {
     releaseUpstream()
-    worker.tally.attemptFailed(failure.kind, of: target.endpoint.provider.name)
-    guard !verdict.showsLife else {
-      noteLife()
-      return follow(failure, verdict, hasFreshKey: false)
-    }
-    let (hasFreshKey, isLeftOut) = target.endpoint.standing.failed(verdict, key: key, at: worker.now)
-    if isLeftOut, plan.targets.count > 1 {
-      let what = "\(target.endpoint.provider.name) is left out for \(Breaker.openTime)"
-      worker.log.warning("\(what): \(Breaker.threshold) attempts have failed in a row")
-    }
-    follow(failure, verdict, hasFreshKey: hasFreshKey)
+    worker.tally.attemptFailed(failure.kind, of: choice.current.endpoint.provider.name)
+    let place = choice.place
+    follow(choice.failed(failure, verdict, for: plan.context.id), after: place)
   }
 
-  private func noteLife() {
-    guard target.endpoint.standing.succeeded(), plan.targets.count > 1 else { return }
-    worker.log.notice("\(target.endpoint.provider.name) answers again and is no longer left out")
-  }
-
-  private func follow(_ failure: Failure, _ verdict: Verdict, hasFreshKey: Bool) {
+  private func follow(_ next: TargetChoice.Next, after place: Int) {
     isAttempting = false
-    let told = failureToTell(failure)
-    self.told = told
     let now = worker.now
-    let ofKey = target.endpoint.standing.keys.count > 1 ? key.map { " with key \($0 + 1)" } ?? "" : ""
-    let cause = failure.cause.map { " (\($0))" } ?? ""
-    let failed = "\(lifecycle.speaker.model)\(ofKey) failed with \(failure.kind.rawValue)\(cause)"
-    let failedModel = attempts.current
-    let next = attempts.next(after: verdict, hasFreshKey: hasFreshKey, jitter: .random(in: 0..<1)) {
-      plan.targets[$0].endpoint.standing.admit(at: now)
-    }
     switch next {
-    case .giveUp:
-      if callCount > 1 { worker.log.notice("\(failed); no attempt is left for request \(plan.context.id)") }
-      act(lifecycle.fail(told.failure, of: told.speaker, at: now))
+    case .tell(let failure, let speaker): act(lifecycle.fail(failure, of: speaker, at: now))
     case .attempt(let wait):
-      noteTurn(from: failedModel)
-      let then = "asking \(target.speaker.model) in \(wait.nanoseconds / 1_000_000) ms"
-      worker.log.notice("\(failed); \(then), attempt \(callCount + 1) of request \(plan.context.id)")
-      if wait > .zero {
-        lifecycle.wait(until: now + wait)
-        reschedule()
-      } else {
-        beginAttempt()
-      }
+      noteTurn(from: place)
+      guard wait > .zero else { return beginAttempt() }
+      lifecycle.wait(until: now + wait)
+      reschedule()
     }
-  }
-
-  /// What a fallback refuses must not make a passing failure of the model that was asked for look final.
-  private func failureToTell(_ failure: Failure) -> Told {
-    if let told, !failure.isRetryable, told.failure.isRetryable || attempts.current > 0 { return told }
-    return Told(failure, of: lifecycle.speaker)
   }
 
   private func beginAttempt() {
+    let target = choice.current
     lifecycle.begin(asking: target.speaker, on: target.wire, at: worker.now)
     reschedule()
     beginCall()
   }
 
   /// Another attempt follows, on the same model or the next.
-  private func noteTurn(from model: Int) {
-    if attempts.current == model {
-      tally.figures.retries += 1
-    } else {
-      noteProgress()
-      tally.figures.fallbacks += 1
-      tally = target.tally
-    }
+  private func noteTurn(from place: Int) {
+    guard choice.place != place else { return count.retried() }
+    noteProgress()
+    count.fellBack(to: choice.current.tally)
   }
 
   private func noteSuccess() {
     guard !hasSucceeded else { return }
     hasSucceeded = true
     plan.forgetDraft()
-    noteLife()
+    choice.noteLife()
   }
 
   // MARK: The provider
@@ -231,16 +161,14 @@ final class Exchange: UpstreamListener {
   /// From within libcurl: what follows from it waits until `settle`.
   func upstreamSent(_ bytes: Span<UInt8>) {
     let now = worker.now
-    lifecycle.buffer.borrow(&worker.spareBuffer)
-    let (action, tokens) = lifecycle.receive(bytes, at: now)
-    tally.figures.receivedBytes += bytes.count
-    if tokens > 0 { note(tokens, at: now) }
-    // Comments and halves of events write nothing, so nothing will be settled.
-    guard action != .nothing else { return lifecycle.buffer.giveBack(&worker.spareBuffer) }
-    act(action)
+    var room = worker.takeRoom()
+    let heard = lifecycle.receive(bytes, into: &room, at: now)
+    worker.putBack(room)
+    count.received(bytes: bytes.count, tokens: heard.tokens, startedAt: heard.startedAt, at: now)
+    act(heard.action)
     // libcurl 7.88 reads on as long as its socket has more, a hundred times before it returns: a burst's first bytes
     // would wait for its last, and the pause would come a megabyte late.
-    if lifecycle.hasBurst(of: Self.burstBytes) { sendBuffer(inRead: true) }
+    if heard.isBurst { sendBuffer(inRead: true) }
   }
 
   func upstreamEnded(_ end: Lifecycle.UpstreamEnd) {
@@ -250,7 +178,7 @@ final class Exchange: UpstreamListener {
     let action = lifecycle.upstreamEnded(end, at: worker.now)
     // A last event without its blank line.
     let tokens = lifecycle.tokenCount - tokensBefore
-    if tokens > 0 { note(tokens, at: worker.now) }
+    count.received(bytes: 0, tokens: tokens, startedAt: lifecycle.startedAt, at: worker.now)
     act(action)
   }
 
@@ -261,17 +189,17 @@ final class Exchange: UpstreamListener {
   }
 
   private func act(_ action: Lifecycle.Action) {
-    guard action != .nothing, !isUnsettled else { return }
-    isUnsettled = true
-    worker.unsettled.append(self)
+    guard action != .nothing else { return }
+    if due == .nothing { worker.addUnsettled(self) }
+    due = action == .send && hasSucceeded && due != .everything ? .sending : .everything
   }
 
   /// Carries out what the last steps came to: the provider let go if it is no longer needed, the buffer sent, the
   /// provider paused or resumed.
   func settle() {
-    isUnsettled = false
-    // Most of the time, a token.
-    if hasSucceeded, lifecycle.isRunning { return sendBuffer() }
+    let onlySends = due == .sending
+    due = .nothing
+    if onlySends { return sendBuffer() }
     guard !isOver else { return }
     if let (failure, verdict) = lifecycle.failedAttempt {
       attemptFailed(failure, verdict)
@@ -305,21 +233,21 @@ final class Exchange: UpstreamListener {
   /// - Parameter inRead: libcurl is on the stack, so the end of the exchange must wait for `settle`.
   func sendBuffer(inRead: Bool = false) {
     guard !isOver, let connection else { return }
-    let sent = connection.send(lifecycle.buffer.waiting, isEnded: lifecycle.isOver)
-    let (change, hasEarlierDeadline) = lifecycle.clientTook(sent.taken, at: worker.now)
-    lifecycle.buffer.giveBack(&worker.spareBuffer)
+    var room = worker.takeRoom()
+    let sent = lifecycle.send(returning: &room, at: worker.now) { connection.send($0, isEnded: $1) }
+    worker.putBack(room)
     switch sent.state {
     case .broken where inRead: return act(.send)
     case .broken: return connection.lost()
     case .ended: return connection.answerEnded()
     case .idle, .blocked: break
     }
-    switch change {
+    switch sent.change {
     case .pause?: call?.pause()
     case .resume?: call?.resume()
     case nil: break
     }
-    if hasEarlierDeadline { reschedule() }
+    if sent.hasEarlierDeadline { reschedule() }
   }
 
   /// The web server closed the connection, or calls the request off: the provider learns of it in this turn.
@@ -346,36 +274,16 @@ final class Exchange: UpstreamListener {
 
   // MARK: Counting
 
-  /// Tokens have come, at least one, all of them in one read.
-  @inline(__always)
-  private func note(_ tokens: Int, at now: Instant) {
-    if lastTokenAt > .past {
-      tally.figures.recordTokens(tokens, after: now.nanoseconds - lastTokenAt.nanoseconds)
-    } else {
-      tally.figures.recordFirstTokens(tokens, after: now.nanoseconds - lifecycle.startedAt.nanoseconds)
-    }
-    lastTokenAt = now
-  }
-
-  /// Counts what has come about since the last time, so that figures do not wait for a stream's end.
+  /// Counts what has come about since the last time.
   func noteProgress() {
-    let (now, sent) = (worker.now, sentBytes)
-    let heldUp = lifecycle.heldUp(at: now)
-    let waited = now.nanoseconds - noted.at.nanoseconds - (heldUp - noted.heldUp)
-    tally.figures.sentBytes += sent - noted.sentBytes
-    tally.figures.waitedForClient += heldUp - noted.heldUp
-    tally.figures.waitedForProvider += waited
-    noted = (sent, heldUp, now)
+    count.progress(of: lifecycle, at: worker.now)
   }
 
   private func countEnd() {
-    // Until its turn it waited for neither of them.
-    if !hasTurn { noted.at = worker.now }
-    noteProgress()
-    tally.ended(lifecycle, at: worker.now)
+    count.end(of: lifecycle, hadTurn: hasTurn, at: worker.now)
     if case .failed(let failure)? = lifecycle.outcome, let limit = failure.limit { worker.tally.refused(limit) }
     if isAttempting, case .failed(let failure)? = lifecycle.outcome {
-      worker.tally.attemptFailed(failure.kind, of: target.endpoint.provider.name)
+      worker.tally.attemptFailed(failure.kind, of: choice.current.endpoint.provider.name)
     }
   }
 
@@ -404,8 +312,4 @@ extension Lifecycle.Clocks {
       firstToken: timeouts.firstToken, idle: timeouts.idle, total: timeouts.total, clientStall: timeouts.clientStall,
       ping: timeouts.ping, hold: timeouts.hold)
   }
-}
-
-extension Settings.Retry {
-  fileprivate var policy: Attempts.Policy { Attempts.Policy(attempts: attempts, backoff: backoff, maxWait: maxWait) }
 }

@@ -47,7 +47,7 @@ struct Outlet {
       framer.next(waiting: waiting.count - taken, isEnded: isEnded, replies: &replies)
       guard framer.count > 0 else { return (taken, .idle) }
       let content = waiting.extracting(taken..<taken + framer.content)
-      switch socket.write(framer.lead, content, framer.tail) {
+      switch socket.write(framer.lead, content, framer.tail.span) {
       case .bytes(let count): taken += framer.sent(count)
       case .blocked:
         isBlocked = true

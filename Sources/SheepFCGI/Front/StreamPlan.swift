@@ -33,7 +33,7 @@ struct StreamPlan {
     guard !name.isEmpty else {
       throw Failure(.badRequest, "model is missing and the site has no default; send one that /v1/models lists")
     }
-    guard let target = worker.target(named: name) else {
+    guard let target = worker.targets.target(named: name) else {
       // OpenAI's libraries have an error of its own for a 404.
       throw .unknownModel(name, status: dialect == .chatCompletions ? 404 : 400)
     }
@@ -43,7 +43,7 @@ struct StreamPlan {
     }
     draft = Draft(ask, first: try target.request(ask))
     targets =
-      [target] + worker.fallback.filter { $0.name != target.name && context.key?.allows($0.name) ?? true }
+      [target] + worker.targets.fallback.filter { $0.name != target.name && context.key?.allows($0.name) ?? true }
     form = ask.form
     self.context = context
     self.admission = admission

@@ -22,11 +22,12 @@ final class Worker {
   private(set) var clocks: Lifecycle.Clocks
   /// The time of this turn of the loop.
   private(set) var now = Clock.now()
-  var timers = TimerQueue()
-  /// Exchanges that have something to carry out at the end of this step.
-  var unsettled: [Exchange] = []
-  /// Room for what is on its way to a client, of whichever exchange.
-  var spareBuffer: [UInt8] = []
+  let timers = TimerQueue()
+  /// The exchanges that have something to carry out at the end of this step: the first, which knows the next.
+  private var unsettled: Exchange?
+  /// Room for what is on its way to a client, of whichever exchange. Taken and put back, never changed in its place,
+  /// which would have to be guarded against others who change it at the same time.
+  private var spareRoom: [UInt8] = []
   /// For one read at a time, of whichever connection.
   private var readBuffer = [UInt8](repeating: 0, count: 64 << 10)
   private(set) var upstream: CurlMulti!
@@ -50,11 +51,7 @@ final class Worker {
   private var connections = ConnectionTable()
   private var exchanges: [ObjectIdentifier: Exchange] = [:]
   private(set) var antechamber: Antechamber!
-  private var endpoints: [String: ProviderEndpoint] = [:]
-  /// Those that were asked for so far, under the names that they were asked for by, as long as the settings list them.
-  private var targets: [String: Target] = [:]
-  /// Whom to ask when the model that was asked for fails, in turn.
-  private(set) var fallback: [Target] = []
+  private(set) var targets: TargetTable!
   private var nextCrowdWarning = Instant.past
   private var drainTimer: Timer?
   private var isStopped = false
@@ -80,10 +77,9 @@ final class Worker {
     router = Router(self)
     census = Census(self, handle, of: pool)
     antechamber = Antechamber(self)
-    makeEndpoints()
     try poller.add(handle.mailbox.descriptor, .read, .mailbox)
     acceptor = try Acceptor(handle, in: pool, polledBy: poller, of: self)
-    followRedis()
+    follow(settings)
   }
 
   // MARK: The loop
@@ -132,18 +128,34 @@ final class Worker {
 
   /// Carries out what the last step came to. One read of a provider so makes at most one write to nginx.
   private func settle() {
-    while !unsettled.isEmpty { unsettled.removeLast().settle() }
+    while let exchange = unsettled {
+      unsettled = exchange.nextUnsettled
+      exchange.nextUnsettled = nil
+      exchange.settle()
+    }
+  }
+
+  /// At the end of this step `settle` is called, once.
+  func addUnsettled(_ exchange: Exchange) {
+    exchange.nextUnsettled = unsettled
+    unsettled = exchange
+  }
+
+  /// For one exchange at a time; `putBack` follows.
+  func takeRoom() -> [UInt8] {
+    let room = spareRoom
+    spareRoom = []
+    return room
+  }
+
+  func putBack(_ room: [UInt8]) {
+    spareRoom = room
   }
 
   private func receive(_ message: WorkerHandle.Message) {
     switch message {
     case .connection(let raw): adopt(Descriptor(owning: raw))
-    case .settings(let settings):
-      self.settings = settings
-      clocks = Lifecycle.Clocks(settings.timeouts)
-      makeEndpoints()
-      followRedis()
-      antechamber.admitNext()
+    case .settings(let settings): follow(settings)
     case .makeWay(let limit): makeWay(for: limit)
     case .listenersClosed: hasAllConnections = true
     case .drain: drain()
@@ -153,6 +165,20 @@ final class Worker {
       asker.mailbox.post(.report(report(isFull: isFull), number: number))
     case .report(let report, let number): census.receive(report, to: number)
     }
+  }
+
+  private func follow(_ settings: Settings) {
+    self.settings = settings
+    clocks = Lifecycle.Clocks(settings.timeouts)
+    targets = TargetTable(settings, in: pool, counting: tally) { [unowned self] in upstream.start($0) }
+    followRedis()
+    antechamber.admitNext()
+  }
+
+  private func followRedis() {
+    if let settings = settings.redis, redis?.follow(settings) ?? false { return }
+    redis?.stop()
+    redis = settings.redis.map { RedisClient($0, on: self, polledBy: poller) }
   }
 
   // MARK: Connections
@@ -249,12 +275,6 @@ final class Worker {
   /// Of all the process's workers.
   var ledger: SharedLedger { pool.ledger }
 
-  private func followRedis() {
-    if let settings = settings.redis, redis?.follow(settings) ?? false { return }
-    redis?.stop()
-    redis = settings.redis.map { RedisClient($0, on: self, polledBy: poller) }
-  }
-
   /// How it stands at this moment.
   private func report(isFull: Bool) -> WorkerReport {
     for exchange in exchanges.values { exchange.noteProgress() }
@@ -266,40 +286,6 @@ final class Worker {
       report.running += antechamber.all.map { StreamReport($0.plan.context, $0.lifecycle, isQueued: true) }
     }
     return report
-  }
-
-  // MARK: Providers
-
-  /// Of each provider, in the settings' order, whether it is being left out.
-  var breakers: [(provider: String, isOpen: Bool)] {
-    settings.providers.map { ($0.name, endpoints[$0.name]?.standing.isLeftOut(at: now) ?? false) }
-  }
-
-  private func makeEndpoints() {
-    endpoints = [:]
-    for provider in settings.providers {
-      endpoints[provider.name] = ProviderEndpoint(provider, pool.standings.standing(of: provider)) {
-        [unowned self] in upstream.start($0)
-      }
-    }
-    targets = [:]
-    // From the start: of a count that appears with its first event, Prometheus does not see that it grew.
-    for provider in settings.providers {
-      for model in provider.models { _ = tally.model("\(provider.name)/\(model.name)") }
-    }
-    fallback = settings.fallback.compactMap(target)
-  }
-
-  /// The model that a name means; nil: no provider has it.
-  func target(named name: String) -> Target? {
-    if let known = targets[name] { return known }
-    guard let (provider, model) = settings.resolve(name), let endpoint = endpoints[provider.name] else { return nil }
-    let isListed = provider.models.contains { $0.name == model.name }
-    // Counted together where any name passes, or clients could have us count as many as they can think of.
-    let counted = isListed ? model.name : Settings.Model.any
-    let target = Target(endpoint: endpoint, model: model, tally: tally.model("\(provider.name)/\(counted)"))
-    if isListed { targets[name] = target }
-    return target
   }
 
   // MARK: Leaving

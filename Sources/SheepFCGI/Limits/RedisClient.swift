@@ -125,7 +125,7 @@ final class RedisClient {
     tried += 1
     pipeline = RedisPipeline(settings.login)
     do throws(SystemError) {
-      let link = RedisLink(try RedisSocket.connect(to: address))
+      let link = RedisLink(try OutgoingSocket.connect(to: address))
       try poller.add(link.raw, [.read, .write], .redis(self))
       self.link = link
       worker.timers.schedule(linkTimer, at: worker.now + loginTime)
@@ -137,7 +137,7 @@ final class RedisClient {
   func ready(_ readiness: Poller<Worker.Source>.Readiness) {
     guard let link else { return }
     if !link.isConnected {
-      if let reason = RedisSocket.failure(of: link.raw) { return failed(reason) }
+      if let reason = OutgoingSocket.failure(of: link.raw) { return failed(reason) }
       link.isConnected = true
     }
     if readiness.canRead || readiness.isHangup { read(from: link) }
@@ -189,9 +189,8 @@ final class RedisClient {
       heardAt = worker.now
       worker.timers.schedule(linkTimer, at: worker.now + silenceTime)
     }
-    let nothing: [UInt8] = []
     while !pipeline.output.isEmpty {
-      switch link.socket.write(pipeline.output, nothing.span, nothing) {
+      switch link.socket.write(pipeline.output.span) {
       case .bytes(let count):
         pipeline.output.removeFirst(count)
         if pipeline.output.isEmpty { takeReleases(link) }

@@ -31,7 +31,4 @@ struct LogDestination: Sendable {
     self.format = format
     self.medium = medium
   }
-
-  /// How the attempt to write something ended.
-  enum WriteEnd { case done, failed, gaveUp }
 }

@@ -43,7 +43,7 @@ struct LogWriter {
 
   private mutating func put(
     _ lines: ArraySlice<LogLine>, _ mayWait: () -> Bool
-  ) -> (written: Int, tried: Int, end: LogDestination.WriteEnd) {
+  ) -> (written: Int, tried: Int, end: WriteEnd) {
     switch destination.medium {
     case .file(let file): return put(lines, into: file, mayWait)
     case .socket(let socket):
@@ -55,7 +55,7 @@ struct LogWriter {
 
   private mutating func put(
     _ lines: ArraySlice<LogLine>, into file: LogFile, _ mayWait: () -> Bool
-  ) -> (written: Int, tried: Int, end: LogDestination.WriteEnd) {
+  ) -> (written: Int, tried: Int, end: WriteEnd) {
     let newline = UInt8(ascii: "\n")
     var text = isInsideLine ? [newline] : []
     var ends: [Int] = []

@@ -7,6 +7,7 @@ struct ProcessLife {
   static let signals = [SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2, SIGHUP]
 
   private(set) var stage = Stage.serving
+  private var reading = Reading.done
 
   enum Stage: Equatable {
     case serving
@@ -20,8 +21,17 @@ struct ProcessLife {
     case ending
   }
 
+  /// Whether the settings are being read.
+  private enum Reading {
+    case done
+    case running
+    /// They have changed since, so they are to be read again.
+    case outdated
+  }
+
   enum Action: Equatable {
     case nothing
+    /// `reloadEnded` follows.
     case reload
     case replace
     /// There is one on its start, or no place for one; what to say of it.
@@ -35,7 +45,7 @@ struct ProcessLife {
 
   mutating func receive(_ signal: Int32) -> Action {
     switch signal {
-    case SIGHUP: return .reload
+    case SIGHUP: return reload()
     case SIGUSR2: return replace()
     case SIGTERM, SIGINT:
       switch stage {
@@ -47,6 +57,22 @@ struct ProcessLife {
       }
     default: return isLeaving ? .nothing : drain()
     }
+  }
+
+  private mutating func reload() -> Action {
+    guard reading == .done else {
+      reading = .outdated
+      return .nothing
+    }
+    reading = .running
+    return .reload
+  }
+
+  /// The settings have been read, or cannot be.
+  mutating func reloadEnded() -> Action {
+    let isOutdated = reading == .outdated
+    reading = .done
+    return isOutdated ? reload() : .nothing
   }
 
   private mutating func replace() -> Action {

@@ -13,15 +13,11 @@ struct Server: ~Copyable {
   private let log: Logger
   /// Nil once another process is the service.
   private var manager: ServiceManager?
-  private let program: Replacement.Invocation
+  private let program: Invocation
   /// Those that the workers follow.
   private var settings: Settings
   /// Reads the settings anew.
   private let reload: @Sendable () throws -> Settings
-  /// A thread reads them.
-  private var isReloading = false
-  /// They were to be read again while they were read.
-  private var mustReloadAgain = false
 
   private var life = ProcessLife()
   /// From the process before us, until we serve.
@@ -52,7 +48,7 @@ struct Server: ~Copyable {
   init(
     signals: consuming SignalDescriptor, settings: Settings, log queue: LogQueue, listeners: [Listener],
     peers: AllowedPeers, workers: Int, manager: ServiceManager?, replacing handover: Handover?,
-    program: Replacement.Invocation, reload: @escaping @Sendable () throws -> Settings
+    program: Invocation, reload: @escaping @Sendable () throws -> Settings
   ) throws(SystemError) {
     let handler = LogQueueHandler(queue)
     let log = Logger(label: "sheepfcgi") { _ in handler }
@@ -91,7 +87,7 @@ struct Server: ~Copyable {
       for index in 0..<count {
         switch poller.event(index)?.target {
         case .thread?: try receiveEvents(&workersToBegin)
-        case .signal?: while let signal = signals.take() { obey(signal) }
+        case .signal?: while let signal = signals.take() { act(life.receive(signal)) }
         case .replacement?: listenToReplacement()
         case nil: break
         }
@@ -162,8 +158,8 @@ struct Server: ~Copyable {
 
   // MARK: Signals
 
-  private mutating func obey(_ signal: Int32) {
-    switch life.receive(signal) {
+  private mutating func act(_ action: ProcessLife.Action) {
+    switch action {
     case .nothing: break
     case .reload: startReload()
     case .replace: startReplacement()
@@ -195,11 +191,6 @@ struct Server: ~Copyable {
 
   /// On a thread: a name that is looked up, or a large file of keys, must keep neither signals nor the watchdog waiting.
   private mutating func startReload() {
-    guard !isReloading else {
-      mustReloadAgain = true
-      return
-    }
-    isReloading = true
     manager?.tell("RELOADING=1", "MONOTONIC_USEC=\(Clock.now().nanoseconds / 1000)")
     let (reload, events) = (reload, events)
     do throws(SystemError) {
@@ -223,10 +214,7 @@ struct Server: ~Copyable {
 
   private mutating func reloadEnded() {
     manager?.tell("READY=1")
-    isReloading = false
-    guard mustReloadAgain else { return }
-    mustReloadAgain = false
-    startReload()
+    act(life.reloadEnded())
   }
 
   private mutating func reopenLog(_ settings: Settings.Log) {

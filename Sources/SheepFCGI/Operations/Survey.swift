@@ -40,7 +40,7 @@ struct Survey {
     silent = pool.handles.indices.filter { !answered.contains($0) }
     let inheritsSocket = pool.listeners.contains { $0.isInherited && $0.raw == 0 }
     otherProcesses = inheritsSocket ? ProcessFigures.sharingDescriptorZero() : 0
-    breakers = worker.breakers
+    breakers = worker.targets.breakers(at: worker.now)
     isRedisAway = worker.redis == nil ? nil : worker.ledger.isAway
     lostLogLines = worker.accessLog.queue.lostCount
     for report in reports {

@@ -5,8 +5,7 @@ import Streaming
 struct ChildOutput {
   let output: String
   let errors: String
-  /// Its exit status; nil: a signal ended it.
-  let status: Int32?
+  let end: ProcessEnd
 
   /// Blocks for at most `limit`, after which it is killed.
   static func run(_ program: String, _ arguments: [String], limit: Duration) throws(SystemError) -> ChildOutput {
@@ -19,19 +18,15 @@ struct ChildOutput {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output.writing.raw, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, errors.writing.raw, STDERR_FILENO)
-    var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) }
-    words.append(nil)
-    defer { for word in words { free(word) } }
+    let arguments = WordList([program] + arguments)
     var child = pid_t()
-    let code = posix_spawn(&child, program, &actions, nil, words, environ)
+    let code = posix_spawn(&child, program, &actions, nil, arguments.words, environ)
     guard code == 0 else { throw SystemError(code, attempt) }
     let said = read(output.closeWriting(), errors.closeWriting(), limit) { kill(child, SIGKILL) }
     var status: Int32 = 0
     while waitpid(child, &status, 0) < 0, errno == EINTR {}
     guard let said else { throw SystemError(attempt, reason: "it did not end within \(limit)") }
-    // WIFEXITED and WEXITSTATUS, macros both.
-    let hasExited = status & 0x7F == 0
-    return ChildOutput(output: said[0], errors: said[1], status: hasExited ? (status >> 8) & 0xFF : nil)
+    return ChildOutput(output: said[0], errors: said[1], end: ProcessEnd(waitStatus: status))
   }
 
   private struct Pipe: ~Copyable {

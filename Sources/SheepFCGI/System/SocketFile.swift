@@ -62,6 +62,19 @@ struct SocketFile: Sendable {
     return SocketAddress(unixPath: path).withPointer { connect(client.raw, $0, $1) == 0 ? 0 : errno }
   }
 
+  /// Who has called listen; nil: nobody has, or we may not connect.
+  static func listener(_ path: String) -> pid_t? {
+    let opened = socket(AF_UNIX, Listener.ownType, 0)
+    guard opened >= 0 else { return nil }
+    let client = Descriptor(owning: opened)
+    guard SocketAddress(unixPath: path).withPointer({ connect(client.raw, $0, $1) }) == 0 else { return nil }
+    // struct ucred, which Glibc's module hides: pid, user, group.
+    var credentials = (pid_t(0), uid_t(0), gid_t(0))
+    var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+    let code = getsockopt(client.raw, SOL_SOCKET, SO_PEERCRED, &credentials, &length)
+    return code == 0 && credentials.0 > 0 ? credentials.0 : nil
+  }
+
   /// Gives the file to whom the options name, and then, last, lets them in.
   func setAccess(owner: uid_t?, group: gid_t?, mode: mode_t) throws(SystemError) {
     // Neither call follows a symbolic link that somebody may have put here in the meantime.

@@ -22,8 +22,14 @@ struct StreamSocket: ~Copyable {
     return count == 0 ? .ended : Self.failure()
   }
 
+  /// Sends as far as the socket takes it.
+  func write(_ bytes: Span<UInt8>) -> Progress {
+    let count = bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, 0) }
+    return count > 0 ? .bytes(count) : Self.failure()
+  }
+
   /// Sends three pieces in one call, as far as the socket takes them.
-  func write(_ lead: [UInt8], _ content: Span<UInt8>, _ tail: [UInt8]) -> Progress {
+  func write(_ lead: Span<UInt8>, _ content: Span<UInt8>, _ tail: Span<UInt8>) -> Progress {
     let total = lead.count + content.count + tail.count
     let count = total <= Self.smallBytes ? sendJoined(lead, content, tail, total) : sendPieces(lead, content, tail)
     return count > 0 ? .bytes(count) : Self.failure()
@@ -32,7 +38,9 @@ struct StreamSocket: ~Copyable {
   /// Up to so many bytes it costs less to join the pieces than to have the kernel gather them.
   private static let smallBytes = 1024
 
-  private func sendJoined(_ lead: [UInt8], _ content: Span<UInt8>, _ tail: [UInt8], _ total: Int) -> Int {
+  private func sendJoined(
+    _ lead: Span<UInt8>, _ content: Span<UInt8>, _ tail: Span<UInt8>, _ total: Int
+  ) -> Int {
     withUnsafeTemporaryAllocation(byteCount: Self.smallBytes, alignment: 1) { joined in
       lead.withUnsafeBytes { joined.copyMemory(from: $0) }
       content.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: joined[lead.count...]).copyMemory(from: $0) }
@@ -43,7 +51,7 @@ struct StreamSocket: ~Copyable {
     }
   }
 
-  private func sendPieces(_ lead: [UInt8], _ content: Span<UInt8>, _ tail: [UInt8]) -> Int {
+  private func sendPieces(_ lead: Span<UInt8>, _ content: Span<UInt8>, _ tail: Span<UInt8>) -> Int {
     lead.withUnsafeBytes { lead in
       content.withUnsafeBytes { content in
         tail.withUnsafeBytes { tail in

@@ -13,14 +13,14 @@ final class Timer {
 }
 
 /// Timers in the order of their deadlines: a binary heap whose members know their place, so that taking one out costs as
-/// little as putting it in. A request's timers are nearly all taken out unused.
-struct TimerQueue {
+/// little as putting it in. A request's timers are nearly all taken out unused. Bound to its loop's thread.
+final class TimerQueue {
+  /// The earliest deadline; nil: there is none. Kept, as each turn of the loop asks for it.
+  private(set) var next: Instant?
   private var heap: [Timer] = []
 
-  var next: Instant? { heap.first?.deadline }
-
   /// Puts the timer in, or moves it.
-  mutating func schedule(_ timer: Timer, at deadline: Instant) {
+  func schedule(_ timer: Timer, at deadline: Instant) {
     timer.deadline = deadline
     if timer.place < 0 {
       timer.place = heap.count
@@ -28,16 +28,18 @@ struct TimerQueue {
     }
     siftUp(timer.place)
     siftDown(timer.place)
+    next = heap.first?.deadline
   }
 
   /// Whether the timer is not in.
   func isIdle(_ timer: Timer) -> Bool { timer.place < 0 }
 
   /// Takes the timer out; one that is not in is no fault.
-  mutating func cancel(_ timer: Timer) {
+  func cancel(_ timer: Timer) {
     let place = timer.place
     guard place >= 0 else { return }
     timer.place = -1
+    defer { next = heap.first?.deadline }
     let last = heap.removeLast()
     guard last !== timer else { return }
     set(last, at: place)
@@ -46,18 +48,18 @@ struct TimerQueue {
   }
 
   /// Takes out and returns what is due.
-  mutating func due(at now: Instant) -> Timer? {
-    guard let first = heap.first, first.deadline <= now else { return nil }
+  func due(at now: Instant) -> Timer? {
+    guard let next, next <= now, let first = heap.first else { return nil }
     cancel(first)
     return first
   }
 
-  private mutating func set(_ timer: Timer, at place: Int) {
+  private func set(_ timer: Timer, at place: Int) {
     heap[place] = timer
     timer.place = place
   }
 
-  private mutating func siftUp(_ start: Int) {
+  private func siftUp(_ start: Int) {
     var place = start
     while place > 0, heap[place].deadline < heap[(place - 1) / 2].deadline {
       swap(place, (place - 1) / 2)
@@ -65,7 +67,7 @@ struct TimerQueue {
     }
   }
 
-  private mutating func siftDown(_ start: Int) {
+  private func siftDown(_ start: Int) {
     var place = start
     while true {
       var least = place
@@ -77,7 +79,7 @@ struct TimerQueue {
     }
   }
 
-  private mutating func swap(_ a: Int, _ b: Int) {
+  private func swap(_ a: Int, _ b: Int) {
     heap.swapAt(a, b)
     heap[a].place = a
     heap[b].place = b

@@ -7,10 +7,12 @@ import Streaming
 final class CurlMulti {
   private let multi: UnsafeMutableRawPointer
   private let watch: (_ socket: Int32, _ what: Int32) -> Void
-  /// When libcurl wants to be called whatever happens; nil: not before a socket is ready.
-  private var curlDeadline: Instant?
+  /// When `wake` is to be called at the latest; nil: not before a socket is ready. Kept, as each turn of the loop asks.
+  private(set) var deadline: Instant?
+  /// When libcurl wants to be called whatever happens.
+  private var curlDeadline: Instant? { didSet { setDeadline() } }
   /// Transfers whose answer has ended but whose body has not, in the order of their deadlines.
-  private var lingering: [(call: UpstreamCall, until: Instant)] = []
+  private var lingering: [(call: UpstreamCall, until: Instant)] = [] { didSet { setDeadline() } }
   /// The running transfers, by their easy handle.
   private var calls: [UnsafeMutableRawPointer: UpstreamCall] = [:]
   /// What the transfers share beside the multi handle's connections: TLS sessions, which libcurl else keeps for each easy
@@ -106,9 +108,8 @@ final class CurlMulti {
     act(socket, events)
   }
 
-  /// When `wake` is to be called at the latest.
-  var deadline: Instant? {
-    Instant.earlier(curlDeadline, lingering.first?.until)
+  private func setDeadline() {
+    deadline = Instant.earlier(curlDeadline, lingering.first?.until)
   }
 
   /// Does what is due.

@@ -40,14 +40,6 @@ final class ProviderEndpoint {
   }
 }
 
-extension Settings.Provider {
-  /// As libcurl takes them: the key's, and those that the settings send along.
-  func headerLines(key: String?) -> [String] {
-    // libcurl sends a header without a value only if a semicolon stands in the colon's place.
-    wire.headers(key: key) + headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-  }
-}
-
 /// A list of strings as libcurl takes it. libcurl reads it as long as a transfer runs that was given it.
 final class StringList {
   private(set) var list: UnsafeMutablePointer<curl_slist>?

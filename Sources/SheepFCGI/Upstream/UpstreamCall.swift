@@ -35,14 +35,6 @@ final class UpstreamCall {
   /// How long libcurl keeps a host's address; `NameGate` has it asked for anew before that.
   private static let addressSeconds = 3600
 
-  /// The variables are those that curl's own program honours; libcurl leaves them to its caller.
-  static let trustedCertificates: String? = {
-    for name in ["CURL_CA_BUNDLE", "SSL_CERT_FILE"] {
-      if let file = getenv(name) { return String(cString: file) }
-    }
-    return sheep_version_info().pointee.cainfo.map { String(cString: $0) }
-  }()
-
   init(
     _ request: ProviderRequest, to endpoint: ProviderEndpoint, key: Int?, connectTimeout: Duration,
     listener: any UpstreamListener
@@ -66,34 +58,18 @@ final class UpstreamCall {
   func prepare(_ easy: UnsafeMutableRawPointer) {
     self.easy = easy
     let unretained = Unmanaged.passUnretained(self).toOpaque()
-    sheep_easy_set_string(easy, CURLOPT_URL, endpoint.provider.baseURL + path)
+    endpoint.provider.prepare(easy, path: path, connectTimeout: connectTimeout)
     sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, endpoint.headers(key: key).list)
     if let body {
       sheep_easy_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(body.count))
       sheep_easy_set_pointer(easy, CURLOPT_POSTFIELDS, body.baseAddress)
     }
     let isHTTP2 = endpoint.provider.http == .http2
-    let version = isHTTP2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
-    sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
     sheep_easy_set_long(easy, CURLOPT_BUFFERSIZE, isHTTP2 ? Self.http2BufferBytes : Self.bufferBytes)
-    sheep_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, Int(connectTimeout.nanoseconds / 1_000_000))
     sheep_easy_set_long(easy, CURLOPT_DNS_CACHE_TIMEOUT, Self.addressSeconds)
     if looksNameUp { sheep_easy_set_list(easy, CURLOPT_RESOLVE, endpoint.forgetting.list) }
     // Every coding that libcurl undoes; that none is asked for is said by the endpoint's headers.
     sheep_easy_set_string(easy, CURLOPT_ACCEPT_ENCODING, "")
-    sheep_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
-    // Else a transfer that is cancelled during its name lookup waits for the resolver's thread, and all streams with it.
-    sheep_easy_set_long(easy, CURLOPT_QUICK_EXIT, 1)
-    // The head of a proxy's answer to CONNECT is not the provider's.
-    sheep_easy_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-    sheep_easy_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-    sheep_easy_set_string(easy, CURLOPT_USERAGENT, "sheepfcgi/\(Program.version)")
-    if let file = Self.trustedCertificates {
-      sheep_easy_set_string(easy, CURLOPT_CAINFO, file)
-      // With a directory beside the file, as Debian has it, libcurl would parse all the file's certificates again for each
-      // connection, which takes 26 ms; without, the multi handle keeps them.
-      sheep_easy_set_string(easy, CURLOPT_CAPATH, nil)
-    }
     sheep_easy_set_pointer(easy, CURLOPT_WRITEDATA, unretained)
     sheep_easy_set_pointer(easy, CURLOPT_HEADERDATA, unretained)
     sheep_easy_set_pointer(easy, CURLOPT_PREREQDATA, unretained)

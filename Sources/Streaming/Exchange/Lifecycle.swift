@@ -7,7 +7,7 @@ public struct Lifecycle {
   public let subject: Subject
   /// Who is asked now, or was last.
   public private(set) var speaker: Speaker
-  public var buffer: BackpressureBuffer
+  public private(set) var buffer: BackpressureBuffer
   /// The status that the client saw; 0 while it is held.
   public private(set) var status = 0
   public private(set) var usage: Usage?
@@ -22,6 +22,9 @@ public struct Lifecycle {
     case waiting
     case over(Outcome)
   }
+
+  /// With so many bytes of one read, what waits goes out before the rest of a burst is read.
+  private static let burstBytes = 16 << 10
 
   private let form: AnswerForm
   private let lineBound: Int
@@ -135,12 +138,15 @@ public struct Lifecycle {
   }
 
   /// Bytes of its body, in any chunking.
-  /// - Returns: what is to be done, and how many tokens were in them.
-  public mutating func receive(_ bytes: Span<UInt8>, at now: Instant) -> (action: Action, tokens: Int) {
-    guard isRunning else { return (.nothing, 0) }
+  /// - Parameter room: what the buffer may use; see `BackpressureBuffer.borrow`. What it keeps comes back with `send`.
+  public mutating func receive(_ bytes: Span<UInt8>, into room: inout [UInt8], at now: Instant) -> Heard {
+    guard isRunning else { return Heard(startedAt: startedAt) }
     let before = tokenCount
+    buffer.borrow(&room)
     let action = passAll(of: bytes, at: now)
-    return (action, tokenCount - before)
+    // Comments and halves of events write nothing, so nothing will be sent.
+    if action == .nothing { buffer.giveBack(&room) }
+    return Heard(action: action, tokens: tokenCount - before, startedAt: startedAt, isBurst: hasBurst)
   }
 
   private mutating func passAll(of bytes: Span<UInt8>, at now: Instant) -> Action {
@@ -203,20 +209,21 @@ public struct Lifecycle {
   private mutating func pass(on place: ReplyReader.Place, in input: Span<UInt8>, at now: Instant) -> Action {
     switch place {
     case .input(let range):
-      return pass(on: reply.deltas, in: input.extracting(range), at: now)
+      return passDeltas(in: input.extracting(range), at: now)
     // A copy of the reader (not of its bytes) is read while the rest of this changes.
     case .carried(let range):
       let reply = reply
-      return pass(on: reply.deltas, in: reply.carriedBytes.extracting(range), at: now)
+      return passDeltas(in: reply.carriedBytes.extracting(range), at: now)
     case .collected(let range):
       let reply = reply
-      return pass(on: reply.deltas, in: reply.collectedBytes.extracting(range), at: now)
+      return passDeltas(in: reply.collectedBytes.extracting(range), at: now)
     }
   }
 
-  private mutating func pass(on deltas: [Delta], in data: Span<UInt8>, at now: Instant) -> Action {
+  private mutating func passDeltas(in data: Span<UInt8>, at now: Instant) -> Action {
+    if let text = reply.text { return pass(on: text, in: data, at: now) }
     var action = Action.nothing
-    for delta in deltas {
+    for delta in reply.deltas {
       let next = pass(on: delta, in: data, at: now)
       if !isRunning { return next }
       if next != .nothing { action = next }
@@ -226,11 +233,7 @@ public struct Lifecycle {
 
   private mutating func pass(on delta: Delta, in data: Span<UInt8>, at now: Instant) -> Action {
     switch delta {
-    case .text(let literal):
-      if firstTokenAt == nil { firstTokenAt = now }
-      tokenCount += 1
-      beginOutput(at: now)
-      writer.text(data.extracting(literal.range), to: &buffer.storage)
+    case .text(let literal): return pass(on: literal, in: data, at: now)
     case .refusal(let literal):
       if firstTokenAt == nil { firstTokenAt = now }
       tokenCount += 1
@@ -253,6 +256,19 @@ public struct Lifecycle {
       return failAttempt(Failure(failure, of: speaker.provider, secrets: speaker.secrets), Verdict(failure), at: now)
     case .end: return finish(at: now)
     }
+    return endPiece(at: now)
+  }
+
+  /// A piece of visible text.
+  private mutating func pass(on text: JSONLiteral, in data: Span<UInt8>, at now: Instant) -> Action {
+    if firstTokenAt == nil { firstTokenAt = now }
+    tokenCount += 1
+    beginOutput(at: now)
+    writer.text(data.extracting(text.range), to: &buffer.storage)
+    return endPiece(at: now)
+  }
+
+  private mutating func endPiece(at now: Instant) -> Action {
     buffer.endToken()
     guard form.isWhole else { return .send }
     guard writer.collectedBytes <= ReplyReader.wholeBound else {
@@ -331,20 +347,27 @@ public struct Lifecycle {
 
   // MARK: The client
 
-  /// Whether so many bytes wait, or as many as the buffer shall hold, and more may come.
-  public func hasBurst(of bytes: Int) -> Bool { isRunning && (buffer.count >= bytes || buffer.isAtMark) }
+  private var hasBurst: Bool { isRunning && (buffer.count >= Self.burstBytes || buffer.isAtMark) }
 
-  /// The client took `count` bytes of the buffer; what is left, if anything, waits since now.
-  /// - Returns: whether the provider must be paused or may be resumed, and `hasEarlierDeadline`.
-  @discardableResult
-  public mutating func clientTook(
-    _ count: Int, at now: Instant
-  ) -> (change: BackpressureBuffer.Change?, hasEarlierDeadline: Bool) {
-    buffer.take(count)
-    deadlines.clientTook(some: count > 0, rest: !buffer.isEmpty, at: now)
+  /// Has what waits sent.
+  /// - Parameters:
+  ///   - room: gets back what the buffer has borrowed, if nothing waits any more.
+  ///   - connection: sends the front of what waits, as far as the client takes it, and tells how much that is;
+  ///     `isEnded`: nothing will follow.
+  /// - Returns: the state that `connection` returns, whether the provider must be paused or may be resumed, and
+  ///   `hasEarlierDeadline`.
+  public mutating func send<State>(
+    returning room: inout [UInt8], at now: Instant,
+    through connection: (_ waiting: Span<UInt8>, _ isEnded: Bool) -> (taken: Int, state: State)
+  ) -> (state: State, change: BackpressureBuffer.Change?, hasEarlierDeadline: Bool) {
+    let (taken, state) = connection(buffer.waiting, isOver)
+    buffer.take(taken)
+    // What is left, if anything, waits since now.
+    deadlines.clientTook(some: taken > 0, rest: !buffer.isEmpty, at: now)
     let change = buffer.change()
     if change == .resume { deadlines.providerResumed(at: now) }
-    return (change, deadlines.hasEarlier)
+    buffer.giveBack(&room)
+    return (state, change, hasEarlierDeadline)
   }
 
   // MARK: Clocks
@@ -374,7 +397,7 @@ public struct Lifecycle {
   }
 
   /// When `tick` has something to do at the earliest, as things stand; nil: never. Most of the time it only moves back,
-  /// so it needs to be asked for only after each `tick`, and when `hasEarlierDeadline`.
+  /// so it needs to be asked for only after each `tick`, and when `send` says so.
   public mutating func takeDeadline() -> Instant? {
     deadlines.hasEarlier = false
     return nextDeadline?.at

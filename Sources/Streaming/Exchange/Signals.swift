@@ -15,6 +15,17 @@ extension Lifecycle {
     case noDescriptor
   }
 
+  /// What came of bytes from the provider.
+  public struct Heard {
+    public var action = Action.nothing
+    /// Tokens that were in them.
+    public var tokens = 0
+    /// When the exchange began, or had its turn.
+    public var startedAt: Instant
+    /// So much waits that it should be sent before more is read.
+    public var isBurst = false
+  }
+
   public enum Action: Equatable {
     case nothing
     /// Something waits in the buffer.

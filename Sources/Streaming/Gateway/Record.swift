@@ -26,16 +26,17 @@ public struct Record: Equatable, Sendable {
     paddingLength = Int(header[6])
   }
 
+  /// The header as it is sent.
+  var bytes: [8 of UInt8] {
+    [
+      version, type, UInt8(requestID >> 8), UInt8(requestID & 0xFF), UInt8(contentLength >> 8),
+      UInt8(contentLength & 0xFF), UInt8(paddingLength), 0,
+    ]
+  }
+
   /// Appends the header.
   public func write(to output: inout [UInt8]) {
-    output.append(version)
-    output.append(type)
-    output.append(UInt8(requestID >> 8))
-    output.append(UInt8(requestID & 0xFF))
-    output.append(UInt8(contentLength >> 8))
-    output.append(UInt8(contentLength & 0xFF))
-    output.append(UInt8(paddingLength))
-    output.append(0)
+    output.append(bytes.span)
   }
 
   /// Appends a whole END_REQUEST record (section 5.5).

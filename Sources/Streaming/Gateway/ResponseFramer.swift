@@ -10,8 +10,11 @@ public struct ResponseFramer {
     case scgi
   }
 
-  /// Bytes that go before the content: what answers management records, and a record's header.
-  public private(set) var lead: [UInt8] = []
+  /// Bytes that go before the content: what answers management records, or what is left of a record's header.
+  public var lead: Span<UInt8> {
+    @_lifetime(borrow self)
+    get { replies.isEmpty ? header.span.extracting(headerTaken..<Record.headerLength) : replies.span }
+  }
   /// Bytes of the answer that belong to the record that is open.
   public private(set) var content = 0
   /// Bytes that end the answer.
@@ -23,13 +26,18 @@ public struct ResponseFramer {
   /// keeps it from sending another request under our closing hands.
   public var endsConnection = false
 
+  /// What answers management records; it goes out alone, before anything else.
+  private var replies: [UInt8] = []
+  /// Of the record that is open; in its place, as an open stream should hold no memory for it.
+  private var header: [8 of UInt8] = .init(repeating: 0)
+  private var headerTaken = Record.headerLength
   private var framing = Framing.scgi
   private var hasEnded = true
 
   public init() {}
 
   /// Whether all that it was told to send is gone.
-  public var isIdle: Bool { lead.isEmpty && content == 0 && tail.isEmpty }
+  public var isIdle: Bool { count == 0 }
   /// Bytes of `lead`, `content` and `tail` together.
   public var count: Int { lead.count + content + tail.count }
 
@@ -46,11 +54,8 @@ public struct ResponseFramer {
   ///   - isEnded: nothing will be added to them.
   ///   - replies: bytes between records; taken when there is room for them.
   public mutating func next(waiting: Int, isEnded: Bool, replies: inout [UInt8]) {
-    guard content == 0, tail.isEmpty else { return }
-    if !replies.isEmpty {
-      lead.append(contentsOf: replies)
-      replies.removeAll()
-    }
+    guard content == 0, tail.isEmpty, self.replies.isEmpty else { return }
+    if !replies.isEmpty { return swap(&self.replies, &replies) }
     guard !hasEnded else { return }
     switch framing {
     case .scgi:
@@ -58,7 +63,10 @@ public struct ResponseFramer {
       hasEnded = isEnded
     case .fastCGI(let id):
       content = min(waiting, Record.contentBound)
-      if content > 0 { Record(type: FCGI_STDOUT, requestID: id, contentLength: content).write(to: &lead) }
+      if content > 0 {
+        header = Record(type: FCGI_STDOUT, requestID: id, contentLength: content).bytes
+        headerTaken = 0
+      }
       if isEnded, content == waiting {
         hasEnded = true
         Record(type: FCGI_STDOUT, requestID: id, contentLength: 0).write(to: &tail)
@@ -70,14 +78,18 @@ public struct ResponseFramer {
 
   /// The socket took `count` bytes. Returns how many of them were the answer's.
   public mutating func sent(_ count: Int) -> Int {
+    guard replies.isEmpty else {
+      replies.removeFirst(count)
+      return 0
+    }
     var rest = count
-    let ofLead = min(rest, lead.count)
-    if ofLead == lead.count { lead.removeAll(keepingCapacity: true) } else { lead.removeFirst(ofLead) }
-    rest -= ofLead
+    let ofHeader = min(rest, Record.headerLength - headerTaken)
+    headerTaken += ofHeader
+    rest -= ofHeader
     let ofContent = min(rest, content)
     content -= ofContent
     rest -= ofContent
-    if rest == tail.count { tail.removeAll(keepingCapacity: true) } else { tail.removeFirst(rest) }
+    if rest > 0 { tail.removeFirst(rest) }
     return ofContent
   }
 }

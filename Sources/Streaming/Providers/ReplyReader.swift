@@ -1,7 +1,7 @@
 /// Reads a provider's reply, whichever it is: an event stream, an answer in one piece of JSON, or a refusal.
 ///
 /// Call `next` with the same input until it returns nil, then with the next input, and `finish` at the body's end until
-/// it returns nil. Each item leaves what it says in `deltas`, whose literals are places in the item's bytes.
+/// it returns nil. Each item leaves what it says in `text` or in `deltas`, whose literals are places in the item's bytes.
 struct ReplyReader {
   /// Where an item's bytes lie.
   enum Place: Equatable {
@@ -23,6 +23,9 @@ struct ReplyReader {
   /// The longest body of a refusal that is looked into.
   static let refusalBound = 64 << 10
 
+  /// The one piece of text that the item says and nothing else, where that was seen at first glance.
+  private(set) var text: JSONLiteral?
+  /// What it says otherwise.
   private(set) var deltas: [Delta] = []
   /// Events that were no JSON object.
   private(set) var skipped = 0
@@ -88,7 +91,7 @@ struct ReplyReader {
   /// What the end of the body leaves to be said.
   mutating func finish() throws(Malformed) -> Place? {
     guard !hasFinished else { return nil }
-    deltas.removeAll(keepingCapacity: true)
+    startAfresh()
     if body == .refusal {
       hasFinished = true
       deltas.append(
@@ -129,8 +132,13 @@ struct ReplyReader {
     }
   }
 
+  private mutating func startAfresh() {
+    text = nil
+    if !deltas.isEmpty { deltas.removeAll(keepingCapacity: true) }
+  }
+
   private mutating func read(_ item: EventStreamParser.Item, in input: Span<UInt8>) throws(Malformed) -> Place? {
-    deltas.removeAll(keepingCapacity: true)
+    startAfresh()
     // Where its bytes are the parser's own, a copy of it (not of them) is read while the rest of this changes.
     switch item {
     case .event(.input(let range)):
@@ -147,8 +155,10 @@ struct ReplyReader {
   }
 
   private mutating func decode(name: [UInt8], _ data: Span<UInt8>) throws(Malformed) -> Bool {
-    if let text = shape.text(name: name, in: data) {
-      deltas.append(.text(text))
+    text = shape.text(name: name, in: data)
+    guard text == nil else {
+      // Most events will be of this kind, and an open stream should hold no room for the others.
+      deltas = []
       return true
     }
     // Whatever else the event is, it may change what the decoder makes of the next ones.
@@ -193,7 +203,7 @@ struct ReplyReader {
     let text = collected
     let range = text.span.trimmed
     guard let first = range.first else { return nil }
-    deltas.removeAll(keepingCapacity: true)
+    startAfresh()
     switch text[first] {
     case UInt8(ascii: "{"):
       return try decode(name: [], text.span.extracting(range)) ? .collected(range) : nil

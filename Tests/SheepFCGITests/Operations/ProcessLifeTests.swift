@@ -35,6 +35,16 @@ struct ProcessLifeTests {
     #expect(after([SIGTERM, SIGHUP]).action == .reload)
   }
 
+  @Test func `settings that change while they are read are read once more`() {
+    var (life, action) = after([SIGHUP, SIGHUP, SIGHUP])
+    #expect(action == .nothing)
+    #expect(life.reloadEnded() == .reload)
+    #expect(life.receive(SIGHUP) == .nothing)
+    #expect(life.reloadEnded() == .reload)
+    #expect(life.reloadEnded() == .nothing)
+    #expect(life.receive(SIGHUP) == .reload)
+  }
+
   @Test func `it is replaced once`() {
     var (life, action) = after([SIGUSR2])
     #expect(action == .replace)

@@ -14,7 +14,8 @@ struct LifecycleAttemptTests {
 
   private func receive(_ text: String, _ lifecycle: inout Lifecycle, at seconds: Double = 0) -> Lifecycle.Action {
     let bytes = text.bytes
-    return lifecycle.receive(bytes.span, at: Generation.at(seconds)).action
+    var room: [UInt8] = []
+    return lifecycle.receive(bytes.span, into: &room, at: Generation.at(seconds)).action
   }
 
   /// One whose first attempt has just failed with a 503.

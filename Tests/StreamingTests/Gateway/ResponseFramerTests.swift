@@ -16,7 +16,7 @@ private struct FakeSocket {
     while true {
       framer.next(waiting: waiting.count, isEnded: isEnded, replies: &replies)
       guard framer.count > 0 else { return }
-      let offered = framer.lead + waiting[..<framer.content] + framer.tail
+      let offered = [UInt8](copying: framer.lead) + waiting[..<framer.content] + framer.tail
       let count = takes(offered.count)
       guard count > 0 else { return }
       received += offered[..<count]

@@ -38,7 +38,7 @@ struct EventShapeTests {
         case .collected(let range): [UInt8](copying: reader.collectedBytes.extracting(range))
         }
       items.append(
-        reader.deltas.map { delta in
+        reader.said.map { delta in
           if case .text(let literal) = delta {
             "text \(literal.hasEscapes) " + String(Array(bytes[literal.range]))
           } else {

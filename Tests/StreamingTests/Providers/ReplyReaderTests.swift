@@ -18,7 +18,7 @@ struct ReplyReaderTests {
   private func items(_ reader: inout ReplyReader, _ input: [UInt8]) throws -> [Int] {
     var position = 0
     var counts: [Int] = []
-    while try reader.next(in: input.span, from: &position) != nil { counts.append(reader.deltas.count) }
+    while try reader.next(in: input.span, from: &position) != nil { counts.append(reader.said.count) }
     #expect(position == input.count)
     return counts
   }
@@ -71,7 +71,7 @@ struct ReplyReaderTests {
     var reader = reader(500, "text/plain")
     _ = try items(&reader, "it broke".bytes)
     #expect(try reader.finish() != nil)
-    #expect(reader.deltas == [.failure(ProviderFailure(status: 500, message: "it broke"))])
+    #expect(reader.said == [.failure(ProviderFailure(status: 500, message: "it broke"))])
     #expect(try reader.finish() == nil)
   }
 

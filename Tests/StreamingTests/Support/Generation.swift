@@ -54,7 +54,8 @@ struct Generation {
 
   @discardableResult
   mutating func send(_ bytes: [UInt8], at seconds: Double = 0) -> Lifecycle.Action {
-    giveUp(lifecycle.receive(bytes.span, at: Self.at(seconds)).action, at: seconds)
+    var room: [UInt8] = []
+    return giveUp(lifecycle.receive(bytes.span, into: &room, at: Self.at(seconds)).action, at: seconds)
   }
 
   @discardableResult
@@ -77,7 +78,8 @@ struct Generation {
   mutating func take(_ count: Int? = nil, at seconds: Double = 0) -> BackpressureBuffer.Change? {
     let count = min(count ?? .max, lifecycle.buffer.count)
     received += waiting.prefix(count)
-    return lifecycle.clientTook(count, at: Self.at(seconds)).change
+    var room: [UInt8] = []
+    return lifecycle.send(returning: &room, at: Self.at(seconds)) { _, _ in (count, ()) }.change
   }
 
   var waiting: [UInt8] { [UInt8](copying: lifecycle.buffer.waiting) }
@@ -92,6 +94,11 @@ struct Generation {
   var failure: Failure? {
     if case .failed(let failure)? = lifecycle.outcome { failure } else { nil }
   }
+}
+
+extension ReplyReader {
+  /// What the last item says, however that was seen.
+  var said: [Delta] { text.map { [.text($0)] } ?? deltas }
 }
 
 extension Lifecycle.Speaker {

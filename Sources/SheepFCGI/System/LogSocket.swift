@@ -47,7 +47,7 @@ final class LogSocket: Sendable {
   }
 
   /// Waits for a daemon that does not keep up, or is away, for as long as `mayWait` says so.
-  func send(_ datagram: [UInt8], mayWait: () -> Bool) -> LogDestination.WriteEnd {
+  func send(_ datagram: [UInt8], mayWait: () -> Bool) -> WriteEnd {
     while true {
       let code = address.withPointer { address, length in
         datagram.withUnsafeBytes {

@@ -1,5 +1,6 @@
 import CCurl
 import Glibc
+import Streaming
 
 /// One question to a provider, for the models that it has: it costs nothing, and needs the key.
 final class ProviderProbe {
@@ -38,22 +39,11 @@ final class ProviderProbe {
   private func prepare(_ connectTimeout: Duration) {
     // Anthropic's base URL is without the version, as its maker's own library takes it.
     let path = provider.wire == .anthropic ? "/v1/models" : "/models"
-    sheep_easy_set_string(easy, CURLOPT_URL, provider.baseURL + path)
+    provider.prepare(easy, path: path, connectTimeout: connectTimeout)
     sheep_easy_set_list(easy, CURLOPT_HTTPHEADER, headers.list)
-    sheep_easy_set_long(easy, CURLOPT_CONNECTTIMEOUT_MS, connectTimeout.wholeMilliseconds)
-    sheep_easy_set_long(easy, CURLOPT_TIMEOUT_MS, (connectTimeout + Self.answerTime).wholeMilliseconds)
-    sheep_easy_set_long(easy, CURLOPT_NOSIGNAL, 1)
-    sheep_easy_set_long(easy, CURLOPT_QUICK_EXIT, 1)
+    let limit = connectTimeout + Self.answerTime
+    sheep_easy_set_long(easy, CURLOPT_TIMEOUT_MS, Int(limit.nanoseconds / 1_000_000))
     sheep_easy_set_long(easy, CURLOPT_CERTINFO, 1)
-    sheep_easy_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-    sheep_easy_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
-    sheep_easy_set_string(easy, CURLOPT_USERAGENT, "sheepfcgi/\(Program.version)")
-    let version = provider.http == .http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1
-    sheep_easy_set_long(easy, CURLOPT_HTTP_VERSION, version)
-    if let file = UpstreamCall.trustedCertificates {
-      sheep_easy_set_string(easy, CURLOPT_CAINFO, file)
-      sheep_easy_set_string(easy, CURLOPT_CAPATH, nil)
-    }
     sheep_easy_set_pointer(easy, CURLOPT_HEADERDATA, Unmanaged.passUnretained(self).toOpaque())
     // Nobody reads the list; libcurl's own function would print it.
     sheep_easy_set_write(easy) { _, size, count, _ in size * count }
@@ -115,8 +105,4 @@ final class ProviderProbe {
     }
     return nil
   }
-}
-
-extension Duration {
-  fileprivate var wholeMilliseconds: Int { Int(nanoseconds / 1_000_000) }
 }

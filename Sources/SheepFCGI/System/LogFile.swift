@@ -47,7 +47,7 @@ final class LogFile: Sendable {
   /// Waits for a reader that does not keep up, for as long as `mayWait` says so, asked a few times a second.
   /// - Parameter text: at most PIPE_BUF bytes, or the wait may be one in which nobody is asked.
   /// - Returns: the bytes that were written, and what came then.
-  func write(_ text: [UInt8], mayWait: () -> Bool) -> (count: Int, end: LogDestination.WriteEnd) {
+  func write(_ text: [UInt8], mayWait: () -> Bool) -> (count: Int, end: WriteEnd) {
     var count = 0
     while count < text.count {
       // Standard error mostly is a blocking pipe; one that polls as writable takes PIPE_BUF bytes (pipe(7)).

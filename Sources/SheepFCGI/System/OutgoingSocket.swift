@@ -1,15 +1,14 @@
 import Glibc
-import Streaming
 
-/// A socket to Redis, and a connect that nobody waits for.
-enum RedisSocket {
+/// A socket that we connect, and a connect that nobody waits for.
+enum OutgoingSocket {
   /// Begins to connect: the socket becomes writable when that has come to an end, `failure` says which.
   static func connect(to address: SocketAddress) throws(SystemError) -> Descriptor {
     let raw = socket(address.family, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue), 0)
     guard raw >= 0 else { throw SystemError(errno, "open a socket") }
     let descriptor = Descriptor(owning: raw)
     if address.isTCP {
-      // A question is one small packet, and somebody waits for its answer.
+      // What goes out is small, and somebody waits for its answer.
       var one: Int32 = 1
       setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(MemoryLayout<Int32>.size))
     }
@@ -25,19 +24,4 @@ enum RedisSocket {
     getsockopt(raw, SOL_SOCKET, SO_ERROR, &code, &length)
     return code == 0 ? nil : String(cString: strerror(code))
   }
-}
-
-/// One connection to Redis, from its beginning to its end.
-final class RedisLink {
-  let socket: StreamSocket
-  var isConnected = false
-  /// The login is over.
-  var isReady = false
-  var wantsWrite = true
-
-  init(_ descriptor: consuming Descriptor) {
-    socket = StreamSocket(descriptor: descriptor)
-  }
-
-  var raw: Int32 { socket.descriptor.raw }
 }

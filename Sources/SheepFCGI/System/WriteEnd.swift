@@ -1,0 +1,2 @@
+/// How the attempt to write something ended that may have to wait.
+enum WriteEnd { case done, failed, gaveUp }
