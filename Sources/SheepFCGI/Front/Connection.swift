@@ -48,10 +48,7 @@ final class Connection {
     socket = StreamSocket(descriptor: descriptor)
     self.worker = worker
     openedAt = worker.now
-    let limits = worker.settings.limits
-    parser = GatewayParser(
-      bounds: RequestBounds(params: limits.paramsBytes, body: limits.bodyBytes, v1Body: limits.v1BodyBytes),
-      capacity: worker.streamBound)
+    parser = GatewayParser(bounds: worker.requestBounds, capacity: worker.streamBound)
     timer = Timer { [unowned self] _ in timedOut() }
     scheduleTimer()
   }

@@ -20,6 +20,8 @@ final class Worker {
   private(set) var settings: Settings
   /// Those of the settings, for all exchanges.
   private(set) var clocks: Lifecycle.Clocks
+  /// Those of the settings, for all connections.
+  private(set) var requestBounds: RequestBounds
   /// The time of this turn of the loop.
   private(set) var now = Clock.now()
   let timers = TimerQueue()
@@ -67,6 +69,7 @@ final class Worker {
     self.pool = pool
     self.settings = settings
     clocks = Lifecycle.Clocks(settings.timeouts)
+    requestBounds = RequestBounds(settings.limits)
     log = pool.log
     accessLog = pool.accessLog
     poller = try Poller()
@@ -170,6 +173,7 @@ final class Worker {
   private func follow(_ settings: Settings) {
     self.settings = settings
     clocks = Lifecycle.Clocks(settings.timeouts)
+    requestBounds = RequestBounds(settings.limits)
     targets = TargetTable(settings, in: pool, counting: tally) { [unowned self] in upstream.start($0) }
     followRedis()
     antechamber.admitNext()
@@ -332,5 +336,11 @@ final class Worker {
     // After the last stream's end was told.
     redis?.stop()
     isStopped = true
+  }
+}
+
+extension RequestBounds {
+  fileprivate convenience init(_ limits: Settings.Limits) {
+    self.init(params: limits.paramsBytes, body: limits.bodyBytes, v1Body: limits.v1BodyBytes)
   }
 }

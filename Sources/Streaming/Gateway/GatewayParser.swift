@@ -5,9 +5,15 @@ import CFCGI
 public struct GatewayParser {
   private let bounds: RequestBounds
   private let capacity: Int
-  /// One of the two, from the first byte on; side by side, so that each is changed in its place.
+  /// One of the two, from the first byte on; side by side, so that this one is changed in its place.
   private var fastCGI: FastCGIParser?
-  private var scgi: SCGIParser?
+  private var scgi = SCGI.none
+
+  /// Indirect, so that other connections hold no room for it.
+  private indirect enum SCGI {
+    case none
+    case some(SCGIParser)
+  }
 
   /// - Parameter capacity: streams that this program takes, for a web server that asks.
   public init(bounds: RequestBounds, capacity: Int) {
@@ -16,10 +22,14 @@ public struct GatewayParser {
   }
 
   /// Whether any byte has come.
-  public var hasBegun: Bool { fastCGI != nil || scgi != nil }
+  public var hasBegun: Bool {
+    if case .none = scgi { fastCGI != nil } else { true }
+  }
 
   /// Whether a request has begun to arrive and is not whole.
-  public var isInRequest: Bool { fastCGI?.isInRequest ?? scgi?.isInRequest ?? false }
+  public var isInRequest: Bool {
+    if case .some(let parser) = scgi { parser.isInRequest } else { fastCGI?.isInRequest ?? false }
+  }
 
   /// Whether input must wait for the end of the running request.
   public var isHeldBack: Bool { fastCGI?.isHeldBack ?? false }
@@ -38,11 +48,15 @@ public struct GatewayParser {
       guard position < input.count else { return nil }
       switch input[position] {
       case UInt8(FCGI_VERSION_1): fastCGI = FastCGIParser(bounds: bounds, capacity: capacity)
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): scgi = SCGIParser(bounds: bounds)
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): scgi = .some(SCGIParser(bounds: bounds))
       default: return .close("a first byte that is neither FastCGI nor SCGI")
       }
     }
-    return fastCGI?.consume(input, from: &position) ?? scgi?.consume(input, from: &position)
+    guard case .some(var parser) = scgi else { return fastCGI?.consume(input, from: &position) }
+    // Moved out and back, so that its arrays are changed in place.
+    scgi = .none
+    defer { scgi = .some(parser) }
+    return parser.consume(input, from: &position)
   }
 
   /// Moves what answers management records to the end of `output`.

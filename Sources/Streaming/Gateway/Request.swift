@@ -21,14 +21,14 @@ public struct Request: Sendable {
   }
 }
 
-/// How much of one request is taken in.
-public struct RequestBounds: Sendable {
+/// How much of one request is taken in. One for all connections.
+public final class RequestBounds: Sendable {
   /// Names and values together, in bytes.
-  public var params: Int
+  public let params: Int
   /// The body, in bytes.
-  public var body: Int
+  public let body: Int
   /// The body below `/v1`, in bytes.
-  public var v1Body: Int
+  public let v1Body: Int
 
   public init(params: Int, body: Int, v1Body: Int) {
     self.params = params
