@@ -221,7 +221,7 @@ public struct Lifecycle {
   }
 
   private mutating func passDeltas(in data: Span<UInt8>, at now: Instant) -> Action {
-    if let text = reply.text { return pass(on: text, in: data, at: now) }
+    if let piece = reply.piece { return passPiece(piece, in: data, at: now) }
     var action = Action.nothing
     for delta in reply.deltas {
       let next = pass(on: delta, in: data, at: now)
@@ -233,15 +233,13 @@ public struct Lifecycle {
 
   private mutating func pass(on delta: Delta, in data: Span<UInt8>, at now: Instant) -> Action {
     switch delta {
-    case .text(let literal): return pass(on: literal, in: data, at: now)
+    case .text(let literal): return passPiece(.text(literal), in: data, at: now)
+    case .reasoning(let literal): return passPiece(.reasoning(literal), in: data, at: now)
     case .refusal(let literal):
       if firstTokenAt == nil { firstTokenAt = now }
       tokenCount += 1
       beginOutput(at: now)
       writer.refusal(data.extracting(literal.range), to: &buffer.storage)
-    case .reasoning(let literal):
-      beginOutput(at: now)
-      writer.reasoning(data.extracting(literal.range), to: &buffer.storage)
     case .toolCall(let fragment):
       hasToolCalls = true
       beginOutput(at: now)
@@ -259,12 +257,17 @@ public struct Lifecycle {
     return endPiece(at: now)
   }
 
-  /// A piece of visible text.
-  private mutating func pass(on text: JSONLiteral, in data: Span<UInt8>, at now: Instant) -> Action {
-    if firstTokenAt == nil { firstTokenAt = now }
-    tokenCount += 1
-    beginOutput(at: now)
-    writer.text(data.extracting(text.range), to: &buffer.storage)
+  private mutating func passPiece(_ piece: Piece, in data: Span<UInt8>, at now: Instant) -> Action {
+    switch piece {
+    case .text(let literal):
+      if firstTokenAt == nil { firstTokenAt = now }
+      tokenCount += 1
+      beginOutput(at: now)
+      writer.text(data.extracting(literal.range), to: &buffer.storage)
+    case .reasoning(let literal):
+      beginOutput(at: now)
+      writer.reasoning(data.extracting(literal.range), to: &buffer.storage)
+    }
     return endPiece(at: now)
   }
 

@@ -17,6 +17,27 @@ public enum Delta: Equatable {
   case end
 }
 
+/// What nearly every event says, of the deltas: apart from them, as it is copied without a look at what it holds.
+enum Piece: Equatable {
+  case text(JSONLiteral)
+  case reasoning(JSONLiteral)
+
+  /// Nil: the delta says more.
+  init?(_ delta: Delta) {
+    switch delta {
+    case .text(let literal): self = .text(literal)
+    case .reasoning(let literal): self = .reasoning(literal)
+    default: return nil
+    }
+  }
+
+  var literal: JSONLiteral {
+    switch self {
+    case .text(let literal), .reasoning(let literal): literal
+    }
+  }
+}
+
 public struct ToolCallFragment: Equatable {
   /// From 0, in the order in which the calls began, whatever the provider counts.
   public var index: Int

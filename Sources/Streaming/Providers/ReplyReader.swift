@@ -1,7 +1,7 @@
 /// Reads a provider's reply, whichever it is: an event stream, an answer in one piece of JSON, or a refusal.
 ///
 /// Call `next` with the same input until it returns nil, then with the next input, and `finish` at the body's end until
-/// it returns nil. Each item leaves what it says in `text` or in `deltas`, whose literals are places in the item's bytes.
+/// it returns nil. Each item leaves what it says in `piece` or in `deltas`, whose literals are places in the item's bytes.
 struct ReplyReader {
   /// Where an item's bytes lie.
   enum Place: Equatable {
@@ -23,8 +23,8 @@ struct ReplyReader {
   /// The longest body of a refusal that is looked into.
   static let refusalBound = 64 << 10
 
-  /// The one piece of text that the item says and nothing else, where that was seen at first glance.
-  private(set) var text: JSONLiteral?
+  /// The one piece that the item says and nothing else, where that was seen at first glance.
+  private(set) var piece: Piece?
   /// What it says otherwise.
   private(set) var deltas: [Delta] = []
   /// Events that were no JSON object.
@@ -36,7 +36,7 @@ struct ReplyReader {
   private var body = Body.eventStream
   private var parser: EventStreamParser
   private var decoder: any ProviderDecoder
-  /// That of the last event, if it said one piece of text.
+  /// That of the last event, if it said one piece.
   private var shape = EventShape()
   private var sawEvent = false
   private var hasFinished = false
@@ -133,7 +133,7 @@ struct ReplyReader {
   }
 
   private mutating func startAfresh() {
-    text = nil
+    piece = nil
     if !deltas.isEmpty { deltas.removeAll(keepingCapacity: true) }
   }
 
@@ -155,8 +155,8 @@ struct ReplyReader {
   }
 
   private mutating func decode(name: [UInt8], _ data: Span<UInt8>) throws(Malformed) -> Bool {
-    text = shape.text(name: name, in: data)
-    guard text == nil else {
+    piece = shape.piece(name: name, in: data)
+    guard piece == nil else {
       // Most events will be of this kind, and an open stream should hold no room for the others.
       deltas = []
       return true
@@ -166,7 +166,7 @@ struct ReplyReader {
     do throws(JSONReader.Malformed) {
       if try decoder.decode(name: name.span, data: data, into: &deltas) {
         sawEvent = true
-        if deltas.count == 1, case .text(let text) = deltas[0] { shape.take(name: name, data, around: text) }
+        if deltas.count == 1, let piece = Piece(deltas[0]) { shape.take(name: name, data, around: piece) }
         return true
       }
       skipped += 1

@@ -8,6 +8,10 @@ struct EventShapeTests {
     (.openai, Chunk.token("Hello")),
     (.openai, "data: {\"choices\" : [ {\"delta\" : {\"content\" : \"a\"}, \"index\" : 0 } ] }\n\n"),
     (.anthropic, anthropic(index: 0, "Hello")),
+    (.anthropic, anthropic(index: 0, "Hello", padding: "   ")),
+    (.openai, obfuscated("Hello", "x9Y")),
+    (.openai, obfuscated("Hello", "x9Y", ",\"object\":\"chat.completion.chunk\"} ")),
+    (.openai, "data: {\"choices\":[{\"index\":0,\"delta\":{\"reasoning_content\":\"Hello\",\"content\":null}}]}\n\n"),
     (.gemini, "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hello\"}],\"role\":\"model\"}}]}\n\n"),
   ]
 
@@ -15,9 +19,14 @@ struct EventShapeTests {
     "event: content_block_start\n"
     + "data: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"text\",\"text\":\"\"}}\n\n"
 
-  private static func anthropic(index: Int, _ text: String) -> String {
+  private static func anthropic(index: Int, _ text: String, padding: String = "") -> String {
     "event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":\(index),"
-      + "\"delta\":{\"type\":\"text_delta\",\"text\":\"\(text)\"}}\n\n"
+      + "\"delta\":{\"type\":\"text_delta\",\"text\":\"\(text)\"}\(padding)}\n\n"
+  }
+
+  private static func obfuscated(_ text: String, _ padding: String, _ end: String = "}") -> String {
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\(text)\"},\"finish_reason\":null}],"
+      + "\"obfuscation\":\"\(padding)\"\(end)\n\n"
   }
 
   private func reader(_ wire: Wire) throws -> ReplyReader {
@@ -39,10 +48,10 @@ struct EventShapeTests {
         }
       items.append(
         reader.said.map { delta in
-          if case .text(let literal) = delta {
-            "text \(literal.hasEscapes) " + String(Array(bytes[literal.range]))
-          } else {
-            "\(delta)"
+          switch delta {
+          case .text(let literal): "text \(literal.hasEscapes) " + String(Array(bytes[literal.range]))
+          case .reasoning(let literal): "reasoning \(literal.hasEscapes) " + String(Array(bytes[literal.range]))
+          default: "\(delta)"
           }
         })
     }
@@ -102,6 +111,44 @@ struct EventShapeTests {
     for _ in 0..<2 { #expect(try said(&reader, last.bytes)[0].count == 2) }
   }
 
+  @Test(arguments: ["", " ", "          "])
+  func `spaces before the last brace are seen through`(padding: String) throws {
+    var reader = try reader(.anthropic)
+    _ = try said(&reader, Self.anthropic(index: 0, "a", padding: "  ").bytes)
+    let next = Self.anthropic(index: 0, "b", padding: padding)
+    #expect(try said(&reader, next.bytes) == [["text false b"]])
+    #expect(reader.piece != nil, "its JSON was read")
+  }
+
+  @Test(arguments: ["", "a", #"long \" one"#, "é"], ["}", ",\"object\":\"x\"}"])
+  func `a string that only pads is seen through`(padding: String, end: String) throws {
+    var reader = try reader(.openai)
+    _ = try said(&reader, Self.obfuscated("a", "0aB", end).bytes)
+    #expect(try said(&reader, Self.obfuscated("b", padding, end).bytes) == [["text false b"]])
+    #expect(reader.piece != nil, "its JSON was read")
+  }
+
+  @Test func `padding that is no JSON is an error`() throws {
+    var reader = try reader(.openai)
+    _ = try said(&reader, Self.obfuscated("a", "0aB").bytes)
+    #expect(throws: ReplyReader.Malformed.self) {
+      try said(&reader, Self.obfuscated("b", "x").bytes.map { $0 == UInt8(ascii: "x") ? 0x01 : $0 })
+    }
+  }
+
+  @Test func `pieces of thinking have a shape too, and it is not that of text`() throws {
+    var reader = try reader(.openai)
+    func event(_ member: String, _ text: String) -> [UInt8] {
+      "data: {\"choices\":[{\"delta\":{\"\(member)\":\"\(text)\"}}]}\n\n".bytes
+    }
+    _ = try said(&reader, event("reasoning", "a"))
+    #expect(try said(&reader, event("reasoning", "b")) == [["reasoning false b"]])
+    #expect(reader.piece != nil, "its JSON was read")
+    #expect(try said(&reader, event("content", "c")) == [["text false c"]])
+    #expect(try said(&reader, event("content", "d")) == [["text false d"]])
+    #expect(reader.piece != nil, "its JSON was read")
+  }
+
   // MARK: Alone
 
   private func data(_ front: String, _ text: String, _ back: String = "\"}") -> (bytes: [UInt8], text: JSONLiteral) {
@@ -112,23 +159,23 @@ struct EventShapeTests {
   @Test func `an event of the same shape is recognised without its JSON being read`() {
     var shape = EventShape()
     let first = data("{\"a\":\"", "one")
-    #expect(shape.text(name: [], in: first.bytes.span) == nil)
-    shape.take(name: [], first.bytes.span, around: first.text)
+    #expect(shape.piece(name: [], in: first.bytes.span) == nil)
+    shape.take(name: [], first.bytes.span, around: .text(first.text))
     let second = data("{\"a\":\"", "second")
-    #expect(shape.text(name: [], in: second.bytes.span) == second.text)
-    #expect(shape.text(name: "x".bytes, in: second.bytes.span) == nil)
+    #expect(shape.piece(name: [], in: second.bytes.span) == .text(second.text))
+    #expect(shape.piece(name: "x".bytes, in: second.bytes.span) == nil)
     shape.forget()
-    #expect(shape.text(name: [], in: second.bytes.span) == nil)
+    #expect(shape.piece(name: [], in: second.bytes.span) == nil)
   }
 
   @Test func `a provider whose events all differ is not compared with for ever`() {
     var shape = EventShape()
     for number in 0..<20 {
       let event = data("{\"n\":\(number),\"a\":\"", "text")
-      #expect(shape.text(name: [], in: event.bytes.span) == nil)
-      shape.take(name: [], event.bytes.span, around: event.text)
+      #expect(shape.piece(name: [], in: event.bytes.span) == nil)
+      shape.take(name: [], event.bytes.span, around: .text(event.text))
     }
     let last = data("{\"n\":19,\"a\":\"", "again")
-    #expect(shape.text(name: [], in: last.bytes.span) == nil)
+    #expect(shape.piece(name: [], in: last.bytes.span) == nil)
   }
 }

@@ -98,7 +98,13 @@ struct Generation {
 
 extension ReplyReader {
   /// What the last item says, however that was seen.
-  var said: [Delta] { text.map { [.text($0)] } ?? deltas }
+  var said: [Delta] {
+    switch piece {
+    case .text(let literal)?: [.text(literal)]
+    case .reasoning(let literal)?: [.reasoning(literal)]
+    case nil: deltas
+    }
+  }
 }
 
 extension Lifecycle.Speaker {
