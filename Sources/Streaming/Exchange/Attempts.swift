@@ -66,6 +66,8 @@ public struct Attempts: Sendable {
 
   private mutating func turnToNext(_ admit: (Int) -> Bool) {
     current = rest.remove(at: rest.firstIndex(where: admit) ?? 0)
+    // An open stream should hold no room for what it has not.
+    if rest.isEmpty { rest = [] }
     triesOfCurrent = 1
   }
 

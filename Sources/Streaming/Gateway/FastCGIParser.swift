@@ -20,7 +20,8 @@ public struct FastCGIParser {
   /// What FCGI_GET_VALUES is told for FCGI_MAX_CONNS and FCGI_MAX_REQS.
   private let capacity: Int
   private var phase = Phase.idle
-  private var header: [UInt8] = []
+  private var header: [8 of UInt8] = .init(repeating: 0)
+  private var headerCount = 0
   private var record: Record?
   /// Bytes of the current record that are still to come.
   private var contentLeft = 0
@@ -34,14 +35,13 @@ public struct FastCGIParser {
   public init(bounds: RequestBounds, capacity: Int) {
     self.bounds = bounds
     self.capacity = capacity
-    header.reserveCapacity(Record.headerLength)
   }
 
   /// Whether a request has begun and is not whole yet.
   public var isInRequest: Bool {
     switch phase {
     case .params, .stdin: true
-    case .idle: !header.isEmpty || record != nil
+    case .idle: headerCount > 0 || record != nil
     case .running: false
     }
   }
@@ -88,10 +88,12 @@ public struct FastCGIParser {
   // MARK: Records
 
   private mutating func readHeader(_ input: Span<UInt8>, _ position: inout Int) -> Bool {
-    let count = min(Record.headerLength - header.count, input.count - position)
-    header.append(input.extracting(position..<position + count))
-    position += count
-    return header.count == Record.headerLength
+    while headerCount < Record.headerLength, position < input.count {
+      header[headerCount] = input[position]
+      headerCount += 1
+      position += 1
+    }
+    return headerCount == Record.headerLength
   }
 
   /// A header is there.
@@ -102,7 +104,7 @@ public struct FastCGIParser {
       isHeldBack = true
       return nil
     }
-    header.removeAll(keepingCapacity: true)
+    headerCount = 0
     content.removeAll(keepingCapacity: true)
     record = next
     contentLeft = next.contentLength

@@ -58,12 +58,25 @@ public enum GatewayAction {
 /// The body of one request on its way in: counted against CONTENT_LENGTH and the bound, kept only while it is in order.
 struct BodyIntake {
   private(set) var bytes: [UInt8] = []
-  private(set) var defect: Failure?
+  private(set) var defect: Failure? {
+    get { fault?.failure }
+    set { fault = newValue.map(Fault.init) }
+  }
+  private var fault: Fault?
   /// What CONTENT_LENGTH announced; nil: nothing (a chunked upload that nginx passes on as it comes).
   let announced: Int?
   private var received = 0
   private let bound: Int
   private let setting: String
+
+  /// A class, as most requests have none, and each connection has room for one.
+  private final class Fault {
+    let failure: Failure
+
+    init(_ failure: Failure) {
+      self.failure = failure
+    }
+  }
 
   init(_ params: Params, _ bounds: RequestBounds) {
     (bound, setting) = bounds.body(for: params)

@@ -156,11 +156,7 @@ struct ReplyReader {
 
   private mutating func decode(name: [UInt8], _ data: Span<UInt8>) throws(Malformed) -> Bool {
     piece = shape.piece(name: name, in: data)
-    guard piece == nil else {
-      // Most events will be of this kind, and an open stream should hold no room for the others.
-      deltas = []
-      return true
-    }
+    if piece != nil { return true }
     // Whatever else the event is, it may change what the decoder makes of the next ones.
     shape.forget()
     do throws(JSONReader.Malformed) {
