@@ -66,6 +66,8 @@ def under_provider(line):
         (GOOD + "listen: a: b\n", "c.yaml:5", ["YAML"]),
         (GOOD + "---\n" + GOOD, "c.yaml:5", ["YAML"]),
         (GOOD + "workers: 1\nworkers: 2\n", "c.yaml:5", ["workers", "more than once"]),
+        # Two keys to YAML, whose tags differ, and one to us.
+        (GOOD + "workers: 1\n!mine workers: 2\n", "c.yaml:6", ["workers", "more than once"]),
         (b"a: \xff\n", "c.yaml", ["UTF-8"]),
         ("workers: 1\n", "c.yaml", ["providers"]),
         ("providers: {}\n", "c.yaml:1", ["providers"]),

@@ -27,9 +27,15 @@ final class NodeReader {
     self.line = line
     self.path = path
     self.problems = problems
+    var names: Set<String> = []
     entries = (mapping.map(Array.init) ?? []).compactMap { key, value in
       guard let name = key.scalar?.string else {
         problems.add(key.mark?.line, "a key is no text; write NAME: VALUE")
+        return nil
+      }
+      // Keys whose tags differ are two for Yams.
+      guard names.insert(name).inserted else {
+        problems.add(key.mark?.line, "the key '\(name)' is there more than once in one mapping; keep one")
         return nil
       }
       return Entry(

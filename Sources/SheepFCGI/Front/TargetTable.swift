@@ -16,10 +16,11 @@ final class TargetTable {
   init(_ settings: Settings, in pool: Pool, counting tally: Tally, start: @escaping (UpstreamCall) -> Void) {
     self.settings = settings
     self.tally = tally
-    let endpoints = settings.providers.map {
-      ($0.name, ProviderEndpoint($0, pool.standings.standing(of: $0), start: start))
+    var endpoints: [String: ProviderEndpoint] = [:]
+    for provider in settings.providers {
+      endpoints[provider.name] = ProviderEndpoint(provider, pool.standings.standing(of: provider), start: start)
     }
-    self.endpoints = Dictionary(uniqueKeysWithValues: endpoints)
+    self.endpoints = endpoints
     // From the start: of a count that appears with its first event, Prometheus does not see that it grew.
     for provider in settings.providers {
       for model in provider.models { _ = tally.model("\(provider.name)/\(model.name)") }

@@ -24,7 +24,8 @@ struct StreamSocket: ~Copyable {
 
   /// Sends as far as the socket takes it.
   func write(_ bytes: Span<UInt8>) -> Progress {
-    let count = bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, 0) }
+    // Not every command ignores SIGPIPE.
+    let count = bytes.withUnsafeBytes { send(descriptor.raw, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
     return count > 0 ? .bytes(count) : Self.failure()
   }
 
