@@ -18,9 +18,9 @@ struct ChildOutput {
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
     posix_spawn_file_actions_adddup2(&actions, output.writing.raw, STDOUT_FILENO)
     posix_spawn_file_actions_adddup2(&actions, errors.writing.raw, STDERR_FILENO)
-    let arguments = WordList([program] + arguments)
+    var arguments = WordList([program] + arguments)
     var child = pid_t()
-    let code = posix_spawn(&child, program, &actions, nil, arguments.words, environ)
+    let code = posix_spawn(&child, program, &actions, nil, &arguments.words, environ)
     guard code == 0 else { throw SystemError(code, attempt) }
     let said = read(output.closeWriting(), errors.closeWriting(), limit) { kill(child, SIGKILL) }
     var status: Int32 = 0

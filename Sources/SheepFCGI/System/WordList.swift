@@ -2,6 +2,7 @@ import Glibc
 
 /// Words as exec takes them: C strings, and a null behind the last.
 struct WordList: ~Copyable {
+  /// For the call by `&`, which keeps them alive until it returns.
   var words: [UnsafeMutablePointer<CChar>?]
 
   init(_ words: [String]) {

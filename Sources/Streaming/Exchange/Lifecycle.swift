@@ -236,9 +236,7 @@ public struct Lifecycle {
     case .text(let literal): return passPiece(.text(literal), in: data, at: now)
     case .reasoning(let literal): return passPiece(.reasoning(literal), in: data, at: now)
     case .refusal(let literal):
-      if firstTokenAt == nil { firstTokenAt = now }
-      tokenCount += 1
-      beginOutput(at: now)
+      beginToken(at: now)
       writer.refusal(data.extracting(literal.range), to: &buffer.storage)
     case .toolCall(let fragment):
       hasToolCalls = true
@@ -260,9 +258,7 @@ public struct Lifecycle {
   private mutating func passPiece(_ piece: Piece, in data: Span<UInt8>, at now: Instant) -> Action {
     switch piece {
     case .text(let literal):
-      if firstTokenAt == nil { firstTokenAt = now }
-      tokenCount += 1
-      beginOutput(at: now)
+      beginToken(at: now)
       writer.text(data.extracting(literal.range), to: &buffer.storage)
     case .reasoning(let literal):
       beginOutput(at: now)
@@ -325,6 +321,13 @@ public struct Lifecycle {
   private mutating func end(_ outcome: Outcome) -> Action {
     stage = .over(outcome)
     return .finish
+  }
+
+  /// A piece of visible text, refusals among them.
+  private mutating func beginToken(at now: Instant) {
+    if firstTokenAt == nil { firstTokenAt = now }
+    tokenCount += 1
+    beginOutput(at: now)
   }
 
   private mutating func beginOutput(at now: Instant) {
