@@ -35,8 +35,7 @@ final class ReplySender {
   private var last: Reply.Step?
   private var timer: NIOScheduledCallback?
   private var isHeadSent = false
-  private var isPumping = false
-  /// Whether the loop will pump in its next turn.
+  /// Whether `takeTurn` will be called.
   private var isQueued = false
 
   init(
@@ -66,14 +65,24 @@ final class ReplySender {
     pump()
   }
 
-  /// The channel became writable, or a step is due.
-  func pump() {
-    guard phase == .sending, !isPumping else { return }
-    isPumping = true
-    defer { isPumping = false }
+  /// The channel can be written to: `takeTurn` will be called. Not at once, as NIO's flush, which tells so, goes on as
+  /// long as there is more to write.
+  func awaitTurn() {
+    guard phase == .sending, !isQueued else { return }
+    isQueued = true
+    FloodTurns.current(channel.eventLoop).add(self)
+  }
+
+  func takeTurn() {
+    isQueued = false
+    pump()
+  }
+
+  /// Takes the steps that are due, as long as the channel takes them.
+  private func pump() {
     // A flood shares its loop with others, so a turn has an end.
     var budget = 512
-    while channel.isWritable, budget > 0 {
+    while phase == .sending, channel.isWritable, budget > 0 {
       budget -= 1
       let now = Self.now
       if mustSendHeld(at: now) {
@@ -88,13 +97,7 @@ final class ReplySender {
       }
     }
     channel.flush()
-    // A flush that emptied the channel told so while this function ran, and was not heard.
-    guard channel.isWritable, !isQueued else { return }
-    isQueued = true
-    channel.eventLoop.assumeIsolated().execute {
-      self.isQueued = false
-      self.pump()
-    }
+    if channel.isWritable { awaitTurn() }
   }
 
   /// The client closed the connection, or it broke.

@@ -43,7 +43,7 @@ final class RequestHandler: ChannelInboundHandler {
   }
 
   func channelWritabilityChanged(context: ChannelHandlerContext) {
-    if case .replying(let sender) = state, context.channel.isWritable { sender.pump() }
+    if case .replying(let sender) = state, context.channel.isWritable { sender.awaitTurn() }
     context.fireChannelWritabilityChanged()
   }
 
