@@ -169,6 +169,15 @@ def test_a_client_that_leaves_stops_its_provider(chat, stream):
     call.wait_until_left()
 
 
+def test_a_client_that_leaves_within_an_answer_in_one_piece_has_not_been_answered(chat):
+    answer = chat.post({"messages": HI}, PATH, receive_buffer=4096)
+    chat.provider.next_call().answer(stream_of(*["x" * 1000] * 8000))
+    # The head comes when the provider has ended; the body fits into no socket on the way.
+    request_id = answer.request_id
+    answer.close()
+    assert chat.worker.request(request_id)["ended"] == "client_left"
+
+
 def test_a_page_of_another_site_is_refused(chat):
     with chat.post({"messages": HI}, PATH, {"Origin": "https://evil.example"}) as answer:
         answer.chat_error(403, "bad_request")

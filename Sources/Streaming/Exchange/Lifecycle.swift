@@ -313,9 +313,13 @@ public struct Lifecycle {
     return end(.failed(failure))
   }
 
-  /// The client is gone; there is nobody to tell.
+  /// The client is gone; there is nobody to tell. It has also left where a whole answer has only come as far as here.
   public mutating func clientLeft() {
-    if !isOver { stage = .over(.clientLeft) }
+    switch stage {
+    case .over(.done) where !buffer.isEmpty: stage = .over(.clientLeft)
+    case .over: break
+    default: stage = .over(.clientLeft)
+    }
   }
 
   private mutating func end(_ outcome: Outcome) -> Action {

@@ -225,4 +225,18 @@ struct LifecycleFailureTests {
     #expect(generation.waiting.isEmpty)
     #expect(generation.deadline == nil)
   }
+
+  @Test func `a client that leaves before it has taken the end has not been answered`() {
+    var generation = Generation.streaming(Chunk.token("a") + Chunk.finish() + Chunk.done)
+    #expect(generation.lifecycle.outcome == .done(.stop))
+    generation.lifecycle.clientLeft()
+    #expect(generation.lifecycle.outcome == .clientLeft)
+  }
+
+  @Test func `a client that leaves after the end has been answered`() {
+    var generation = Generation.streaming(Chunk.token("a") + Chunk.finish() + Chunk.done)
+    generation.take()
+    generation.lifecycle.clientLeft()
+    #expect(generation.lifecycle.outcome == .done(.stop))
+  }
 }
