@@ -74,7 +74,7 @@ struct SocketCheck {
 
   /// Who called listen, by name and number.
   private static func listener(_ path: String) -> String? {
-    guard let pid = SocketFile.listener(path) else { return nil }
+    guard let pid = SocketFile.listeningProcess(path) else { return nil }
     let name = try? FileContents.read("/proc/\(pid)/comm", limitBytes: 64)
     return "\(name.map { String($0.prefix { $0 != "\n" }) } ?? "a process") (pid \(pid))"
   }

@@ -54,25 +54,27 @@ struct SocketFile: Sendable {
   }
 
   /// Knocks at a socket.
+  /// - Parameter opened: what to do on the connection before it ends, where there is one.
   /// - Returns: 0 where somebody listens, else connect's errno; EAGAIN: somebody does, but the backlog is full.
-  static func knock(_ path: String) -> Int32 {
-    let opened = socket(AF_UNIX, Listener.ownType, 0)
-    guard opened >= 0 else { return errno }
-    let client = Descriptor(owning: opened)
-    return SocketAddress(unixPath: path).withPointer { connect(client.raw, $0, $1) == 0 ? 0 : errno }
+  @discardableResult
+  static func knock(_ path: String, _ opened: (_ connection: Int32) -> Void = { _ in }) -> Int32 {
+    let raw = socket(AF_UNIX, Listener.ownType, 0)
+    guard raw >= 0 else { return errno }
+    let client = Descriptor(owning: raw)
+    guard SocketAddress(unixPath: path).withPointer({ connect(client.raw, $0, $1) }) == 0 else { return errno }
+    opened(client.raw)
+    return 0
   }
 
-  /// Who has called listen; nil: nobody has, or we may not connect.
-  static func listener(_ path: String) -> pid_t? {
-    let opened = socket(AF_UNIX, Listener.ownType, 0)
-    guard opened >= 0 else { return nil }
-    let client = Descriptor(owning: opened)
-    guard SocketAddress(unixPath: path).withPointer({ connect(client.raw, $0, $1) }) == 0 else { return nil }
+  /// The process that has called listen; nil: none has, or we may not connect.
+  static func listeningProcess(_ path: String) -> pid_t? {
     // struct ucred, which Glibc's module hides: pid, user, group.
     var credentials = (pid_t(0), uid_t(0), gid_t(0))
-    var length = socklen_t(MemoryLayout.size(ofValue: credentials))
-    let code = getsockopt(client.raw, SOL_SOCKET, SO_PEERCRED, &credentials, &length)
-    return code == 0 && credentials.0 > 0 ? credentials.0 : nil
+    knock(path) { connection in
+      var length = socklen_t(MemoryLayout.size(ofValue: credentials))
+      getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &credentials, &length)
+    }
+    return credentials.0 > 0 ? credentials.0 : nil
   }
 
   /// Gives the file to whom the options name, and then, last, lets them in.

@@ -7,12 +7,12 @@ public struct GatewayParser {
   private let capacity: Int
   /// One of the two, from the first byte on; side by side, so that this one is changed in its place.
   private var fastCGI: FastCGIParser?
-  private var scgi = SCGI.none
+  private var scgi = Boxed.nothing
 
   /// Indirect, so that other connections hold no room for it.
-  private indirect enum SCGI {
-    case none
-    case some(SCGIParser)
+  private indirect enum Boxed {
+    case nothing
+    case parser(SCGIParser)
   }
 
   /// - Parameter capacity: streams that this program takes, for a web server that asks.
@@ -23,12 +23,12 @@ public struct GatewayParser {
 
   /// Whether any byte has come.
   public var hasBegun: Bool {
-    if case .none = scgi { fastCGI != nil } else { true }
+    if case .nothing = scgi { fastCGI != nil } else { true }
   }
 
   /// Whether a request has begun to arrive and is not whole.
   public var isInRequest: Bool {
-    if case .some(let parser) = scgi { parser.isInRequest } else { fastCGI?.isInRequest ?? false }
+    if case .parser(let parser) = scgi { parser.isInRequest } else { fastCGI?.isInRequest ?? false }
   }
 
   /// Whether input must wait for the end of the running request.
@@ -48,14 +48,14 @@ public struct GatewayParser {
       guard position < input.count else { return nil }
       switch input[position] {
       case UInt8(FCGI_VERSION_1): fastCGI = FastCGIParser(bounds: bounds, capacity: capacity)
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): scgi = .some(SCGIParser(bounds: bounds))
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): scgi = .parser(SCGIParser(bounds: bounds))
       default: return .close("a first byte that is neither FastCGI nor SCGI")
       }
     }
-    guard case .some(var parser) = scgi else { return fastCGI?.consume(input, from: &position) }
+    guard case .parser(var parser) = scgi else { return fastCGI?.consume(input, from: &position) }
     // Moved out and back, so that its arrays are changed in place.
-    scgi = .none
-    defer { scgi = .some(parser) }
+    scgi = .nothing
+    defer { scgi = .parser(parser) }
     return parser.consume(input, from: &position)
   }
 
