@@ -78,7 +78,8 @@ final class ReplySender {
     pump()
   }
 
-  /// Takes the steps that are due, as long as the channel takes them.
+  /// Takes the steps that are due, as long as the channel takes them. A flush comes last, as it calls `peerClosed` where
+  /// the client has reset the connection.
   private func pump() {
     // A flood shares its loop with others, so a turn has an end.
     var budget = 512
@@ -90,8 +91,8 @@ final class ReplySender {
       } else if let last {
         return finish(last)
       } else if due > now {
-        channel.flush()
-        return wake(at: due)
+        wake(at: due)
+        return channel.flush()
       } else {
         step(at: now)
       }
@@ -150,9 +151,9 @@ final class ReplySender {
     switch step {
     case .more: break
     case .stall:
+      phase = .stalled
       sendHead()
       channel.flush()
-      phase = .stalled
     case .cut:
       sendHead()
       breakOff { $0.close(promise: nil) }
@@ -162,9 +163,9 @@ final class ReplySender {
       sendHead()
       statistics.requestIsDecided(.finished)
       guard linger > 0 else { return endBody() }
-      channel.flush()
       phase = .lingering
       wake(at: Self.now + UInt64(linger) * 1_000_000)
+      channel.flush()
     }
   }
 

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import socket
+import struct
 import threading
 
 import pytest
 
-from harness.waiting import connect, wait_until_steady
+from harness.waiting import connect, wait_until, wait_until_steady
 
 FLOODS = 4
 
@@ -16,9 +18,8 @@ def own_mock(sites):
     return sites.mock()
 
 
-def begin_flood(mock):
-    """A stream as fast as its reader takes it, of more tokens than any test waits for."""
-    message = {"role": "user", "content": "n=100000000"}
+def begin(mock, prompt):
+    message = {"role": "user", "content": prompt}
     body = json.dumps({"model": "mock", "stream": True, "messages": [message]}).encode()
     peer = connect(("127.0.0.1", mock.port))
     head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: mock\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -36,14 +37,26 @@ def read_all(peer):
 @pytest.mark.parametrize("is_full_before", [False, True], ids=["read at once", "read once the sockets are full"])
 def test_floods_that_are_read_as_fast_as_they_come_keep_nobody_waiting(own_mock, is_full_before):
     with contextlib.ExitStack() as stack:
-        floods = [stack.enter_context(begin_flood(own_mock)) for _ in range(FLOODS)]
+        floods = [stack.enter_context(begin(own_mock, "n=100000000")) for _ in range(FLOODS)]
         own_mock.wait_for(open=FLOODS)
         if is_full_before:
             wait_until_steady(lambda: own_mock.stats()["tokens"], "the floods wait for their readers")
-        for flood in floods:
-            threading.Thread(target=read_all, args=(flood,), daemon=True).start()
         tokens = own_mock.stats()["tokens"]
+        for flood in floods:
+            reader = threading.Thread(target=read_all, args=(flood,))
+            reader.start()
+            stack.callback(reader.join)
+            stack.callback(flood.shutdown, socket.SHUT_RDWR)
+        wait_until(lambda: own_mock.stats()["tokens"] > tokens, "the floods go on")
         for _ in range(5):
-            stats = own_mock.stats()
-            assert stats["open"] == FLOODS
-        assert stats["tokens"] > tokens
+            assert own_mock.stats()["open"] == FLOODS
+
+
+def test_a_client_that_resets_its_connection_is_counted_once(own_mock):
+    """As soon as it has a byte, so that the provider's last write finds the connection gone."""
+    for _ in range(200):
+        with begin(own_mock, "n=200 linger=1") as peer:
+            peer.recv(1)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    stats = wait_until_steady(own_mock.stats, "all have been heard")
+    assert stats["open"] == 0 and stats["finished"] + stats["aborted"] == stats["requests"]

@@ -61,9 +61,9 @@ struct SocketFile: Sendable {
     let raw = socket(AF_UNIX, Listener.ownType, 0)
     guard raw >= 0 else { return errno }
     let client = Descriptor(owning: raw)
-    guard SocketAddress(unixPath: path).withPointer({ connect(client.raw, $0, $1) }) == 0 else { return errno }
-    opened(client.raw)
-    return 0
+    let code = SocketAddress(unixPath: path).withPointer { connect(client.raw, $0, $1) == 0 ? 0 : errno }
+    if code == 0 { opened(client.raw) }
+    return code
   }
 
   /// The process that has called listen; nil: none has, or we may not connect.

@@ -313,7 +313,7 @@ public struct Lifecycle {
     return end(.failed(failure))
   }
 
-  /// The client is gone; there is nobody to tell. It has also left where a whole answer has only come as far as here.
+  /// The client is gone; there is nobody to tell. A complete answer that it has not taken is none.
   public mutating func clientLeft() {
     switch stage {
     case .over(.done) where !buffer.isEmpty: stage = .over(.clientLeft)
