@@ -8,8 +8,8 @@ import NIOPosix
 final class FloodTurns {
   /// Each thread gets at its own alone.
   private nonisolated(unsafe) static let ofLoop = ThreadSpecificVariable<FloodTurns>()
-  /// In which no task is due. Long enough that it is not over when NIO looks.
-  private static let pause = TimeAmount.microseconds(20)
+  /// In which no task is due. Long enough that it is not over when NIO looks, on a slow machine too.
+  private static let pause = TimeAmount.microseconds(200)
 
   private let eventLoop: any EventLoop
   private var waiting: [ReplySender] = []
