@@ -78,8 +78,8 @@ final class ReplySender {
     pump()
   }
 
-  /// Takes the steps that are due, as long as the channel takes them. A flush comes last, as it calls `peerClosed` where
-  /// the client has reset the connection.
+  /// Takes the steps that are due, as long as the channel takes them. Any flush may call `peerClosed`, where the client has
+  /// reset the connection: the phase is set before it, or looked at behind it.
   private func pump() {
     // A flood shares its loop with others, so a turn has an end.
     var budget = 512

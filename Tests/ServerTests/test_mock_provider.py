@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from harness.waiting import connect, wait_until, wait_until_steady
+from harness.http import Answer
+from harness.waiting import wait_until, wait_until_steady
 
 FLOODS = 4
 
@@ -21,10 +22,7 @@ def own_mock(sites):
 def begin(mock, prompt):
     message = {"role": "user", "content": prompt}
     body = json.dumps({"model": "mock", "stream": True, "messages": [message]}).encode()
-    peer = connect(("127.0.0.1", mock.port))
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: mock\r\nContent-Length: {len(body)}\r\n\r\n"
-    peer.sendall(head.encode() + body)
-    return peer
+    return Answer(("127.0.0.1", mock.port), "POST", "/v1/chat/completions", body=body)
 
 
 def read_all(peer):
@@ -43,10 +41,10 @@ def test_floods_that_are_read_as_fast_as_they_come_keep_nobody_waiting(own_mock,
             wait_until_steady(lambda: own_mock.stats()["tokens"], "the floods wait for their readers")
         tokens = own_mock.stats()["tokens"]
         for flood in floods:
-            reader = threading.Thread(target=read_all, args=(flood,))
+            reader = threading.Thread(target=read_all, args=(flood.socket,))
             reader.start()
             stack.callback(reader.join)
-            stack.callback(flood.shutdown, socket.SHUT_RDWR)
+            stack.callback(flood.socket.shutdown, socket.SHUT_RDWR)
         wait_until(lambda: own_mock.stats()["tokens"] > tokens, "the floods go on")
         for _ in range(5):
             assert own_mock.stats()["open"] == FLOODS
@@ -55,8 +53,8 @@ def test_floods_that_are_read_as_fast_as_they_come_keep_nobody_waiting(own_mock,
 def test_a_client_that_resets_its_connection_is_counted_once(own_mock):
     """As soon as it has a byte, so that the provider's last write finds the connection gone."""
     for _ in range(200):
-        with begin(own_mock, "n=200 linger=1") as peer:
-            peer.recv(1)
-            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with begin(own_mock, "n=200 linger=1") as answer:
+            answer.socket.recv(1)
+            answer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     stats = wait_until_steady(own_mock.stats, "all have been heard")
     assert stats["open"] == 0 and stats["finished"] + stats["aborted"] == stats["requests"]
